@@ -1,0 +1,34 @@
+"""evenhand: from an imbalanced image set to a per-class verdict on synthetic data."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Loaded on first use, so that `import evenhand` costs nothing. `Generator` and `BalanceReport` must be reachable
+# from here because a TFX container imports an artifact class by its type name (`evenhand.Generator`).
+_PUBLIC = {
+    "RunConfig": "evenhand.config",
+    "Result": "evenhand.report.result",
+    "run": "evenhand.pipeline.run",
+    "train_generator": "evenhand.models.train_generator",
+    "sample_generator": "evenhand.models.sample_generator",
+    "train_classifier": "evenhand.models.train_classifier",
+    "evaluate": "evenhand.evaluation.per_class",
+    "Generator": "evenhand.components.artifacts",
+    "BalanceReport": "evenhand.components.artifacts",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'evenhand' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,54 @@
+"""The command line: one file for each group of commands, nothing slow imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from evenhand.cli import images, results, run
+from evenhand.errors import EvenhandError
+
+app = typer.Typer(
+    name="evenhand",
+    help="From an imbalanced image set to a verdict per class: do synthetic images help?",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (run.run, images.inspect, results.recipes, images.generate, images.export, images.predict):
+    app.command()(command)
+app.command()(results.report)
+app.command("compile")(run.compile_graph)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from evenhand import __version__
+
+        typer.echo(f"evenhand {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _evenhand(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """From an imbalanced image set to a verdict per class: do synthetic images help?"""
+
+
+def main() -> None:
+    """Runs the command line and exits with its code; whatever a user can cause is one sentence on standard error."""
+    try:
+        code = app(standalone_mode=False)
+    except EvenhandError as error:
+        typer.echo(f"evenhand: {error}", err=True)
+        code = error.exit_code
+    except typer.TyperException as error:
+        typer.echo(f"evenhand: {error.format_message()}", err=True)
+        code = error.exit_code
+    sys.exit(code if isinstance(code, int) else 0)

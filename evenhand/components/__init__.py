@@ -1,0 +1,1 @@
+"""TFX components: each reads artifacts, calls one plain function, writes artifacts."""

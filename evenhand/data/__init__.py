@@ -1,0 +1,1 @@
+"""Image data without TFX: sources, duplicates, splits, imbalance profiles, records, batches."""

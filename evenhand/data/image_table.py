@@ -1,0 +1,39 @@
+"""Decoded images of one size, for training: memory-mapped, so that any batch can be gathered at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """Images and labels by row.
+
+    Attributes:
+      images: uint8[n, h, w, c], usually a read-only `np.memmap`.
+      labels: int32[n].
+      ids: str[n], the images' ids.
+      class_names: names of the classes; a label is an index into them.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+    ids: NDArray[np.str_]
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width, channels."""
+        _, height, width, channels = self.images.shape
+        return height, width, channels
+
+    @property
+    def class_counts(self) -> NDArray[np.int64]:
+        """int64[c], images of each class."""
+        return np.bincount(self.labels, minlength=len(self.class_names))

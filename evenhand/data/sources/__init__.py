@@ -1,0 +1,1 @@
+"""Where images come from; each module offers `open_source(config) -> ImageSource`."""

@@ -1,0 +1,35 @@
+"""The errors a user can cause, each with its exit code."""
+
+from __future__ import annotations
+
+
+class EvenhandError(Exception):
+    """Base of every error that is told in one sentence, without a traceback.
+
+    Attributes:
+      exit_code: what the command line returns for it.
+    """
+
+    exit_code = 1
+
+
+class UserError(EvenhandError):
+    """Wrong input or config: names the place, what was expected and what to do.
+
+    Args:
+      where: the file, folder or config field, e.g. `data.path` or `images.npz`.
+      problem: what is wrong there, including what was expected.
+      remedy: what the user can do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, where: str, problem: str, remedy: str) -> None:
+        self.where, self.problem, self.remedy = str(where), problem, remedy
+        super().__init__(f"{where}: {problem}; {remedy}.")
+
+
+class GateFailed(EvenhandError):
+    """A threshold that the user asked for was not met; the run itself is complete."""
+
+    exit_code = 3

@@ -1,0 +1,1 @@
+"""Statistics on labels, probabilities and features: arrays in, dataclasses out."""

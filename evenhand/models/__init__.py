@@ -1,0 +1,1 @@
+"""Generators, classifiers, strategies and how they are trained, without TFX."""

@@ -1,0 +1,1 @@
+"""Conditional image generators, one file each."""

@@ -1,0 +1,1 @@
+"""Ready-made configs, one YAML file each."""
