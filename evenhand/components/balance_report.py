@@ -1,0 +1,139 @@
+"""BalanceReport: gathers the evidence of all strategies into one result; the only reader of the test split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from evenhand.components import model_selector, predictor
+from evenhand.components.strategy_inputs import by_arm
+from evenhand.components.workspace import state_folder
+from evenhand.config import RunConfig, Section
+from evenhand.data.image_tables import load_table
+from evenhand.data.sidecar import DataSummary
+from evenhand.evaluation.selection import Selection
+from evenhand.models.arms import Arm
+from evenhand.models.training_log import TrainingLog
+from evenhand.report import samples
+from evenhand.report.collect import Evidence, StrategyEvidence, build_result
+from evenhand.report.predictions import read_predictions, write_predictions
+from evenhand.report.result import FILE_NAME
+
+VERSION = "1"
+"""Part of the cache key: raise it when the same evidence should give another result."""
+
+SAMPLES_PER_CLASS = 8
+
+
+class ArmSettings(Section):
+    """What the report must know of an arm beforehand."""
+
+    name: str
+    uses_synthetic: bool
+    matched: str | None
+    is_control: bool
+
+
+class Settings(Section):
+    """What the node depends on."""
+
+    arms: tuple[ArmSettings, ...]
+    generator: str
+    confidence: float
+    seed: int
+    version: str = VERSION
+
+    @classmethod
+    def of(cls, config: RunConfig, arms: Sequence[Arm]) -> Settings:
+        """The part of `config` that the report depends on."""
+        return cls(
+            arms=tuple(
+                ArmSettings(
+                    name=arm.name, uses_synthetic=arm.uses_synthetic, matched=arm.matched, is_control=arm.is_control
+                )
+                for arm in arms
+            ),
+            generator=config.generator.name,
+            confidence=config.evaluation.confidence,
+            seed=config.seed,
+        )
+
+
+class Executor(base_executor.BaseExecutor):
+    """Reads every strategy's predictions, training log and blessing, and has the result computed."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self, input_dict: dict[str, list[Any]], output_dict: dict[str, list[Any]], exec_properties: dict[str, Any]
+    ) -> None:
+        """Writes `result.json` (without run-wide facts), `predictions/` and `samples.parquet` into `report`."""
+        settings = Settings.model_validate_json(exec_properties["settings"])
+        output = Path(artifact_utils.get_single_uri(output_dict["report"]))
+        examples = {
+            source: artifact_utils.get_single_uri(input_dict[key])
+            for source, key in (("real", "examples"), ("synthetic", "synthetic"))
+            if key in input_dict
+        }
+        summaries = {source: DataSummary.read(uri) for source, uri in examples.items()}
+        real = summaries["real"]
+        selection = Path(artifact_utils.get_single_uri(input_dict["selected"]), model_selector.SELECTION_FILE)
+        result = build_result(
+            Evidence(
+                data=real.model_dump(mode="json"),
+                synthetic_counts=summaries["synthetic"].counts["train"] if "synthetic" in summaries else [0] * len(real.class_names),
+                strategies={arm.name: _evidence(arm, input_dict) for arm in settings.arms},
+                selected=Selection.from_json(selection.read_text()).chosen,
+                generator={"name": settings.generator} if "synthetic" in summaries else None,
+                confidence=settings.confidence,
+                seed=settings.seed,
+            )
+        )
+        (output / "predictions").mkdir(parents=True)
+        for arm in settings.arms:
+            write_predictions(output / "predictions" / f"{arm.name}.parquet", _predictions(arm.name, input_dict))
+        (output / FILE_NAME).write_text(result.to_json(), encoding="utf-8")
+        picked = [
+            sample
+            for source, uri in examples.items()
+            for sample in samples.pick(
+                load_table(uri, ["train"], cache=state_folder("tables")), source, SAMPLES_PER_CLASS
+            )
+        ]
+        samples.write_samples(output / samples.FILE_NAME, picked)
+
+
+def _predictions(arm: str, input_dict: Mapping[str, list[Any]]) -> list[Any]:
+    """The rows of every repeat of an arm."""
+    return [
+        part
+        for name, artifact in by_arm("predictions", input_dict).items()
+        if name == arm or name.startswith(f"{arm}-repeat")
+        for part in read_predictions(Path(artifact.uri) / predictor.FILE_NAME)
+    ]
+
+
+def _evidence(arm: ArmSettings, input_dict: Mapping[str, list[Any]]) -> StrategyEvidence:
+    model = by_arm("model", input_dict)[arm.name]
+    log = TrainingLog.read(Path(path_utils.serving_model_path(model.uri)))
+    blessing = by_arm("blessing", input_dict)[arm.name]
+    # The Evaluator sets the property only where there were thresholds.
+    blessed = (
+        blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == constants.BLESSED_VALUE
+        if blessing.has_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
+        else None
+    )
+    return StrategyEvidence(
+        predictions=_predictions(arm.name, input_dict),
+        phases=log.to_json(),
+        steps=log.steps,
+        uses_synthetic=arm.uses_synthetic,
+        matched=arm.matched,
+        added=arm.is_control,
+        blessed=blessed,
+        history=log.history,
+    )

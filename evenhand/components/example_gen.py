@@ -1,0 +1,90 @@
+"""ImbalancedExampleGen: the source's images as tf.Examples, split and thinned to the imbalance profile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apache_beam as beam
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.types.channel import Channel
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from evenhand.config import Data
+from evenhand.data import records
+from evenhand.data.prepare import prepare
+from evenhand.data.sidecar import DataSummary
+
+VERSION = "1"
+"""Part of the cache key: raise it when the same config should give other records."""
+
+SPLITS = ("train", "validation", "test")
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Scans the source once, then writes the shards of each split in parallel."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self, input_dict: dict[str, list[Any]], output_dict: dict[str, list[Any]], exec_properties: dict[str, Any]
+    ) -> None:
+        """Writes `examples` with the splits train, validation and test, and `data.json` beside them."""
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        config, seed = Data.model_validate_json(exec_properties["data"]), int(exec_properties["seed"])
+        preparation = prepare(config, seed)
+        shards = records.plan_shards(config, seed, preparation, examples.uri)
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Shards" >> beam.Create(shards)
+                | "Spread" >> beam.Reshuffle()
+                | "Write" >> beam.Map(records.write_source_shard)
+            )
+        DataSummary.of(preparation, config, exec_properties["fingerprint"]).write(examples.uri)
+        describe_examples(examples, SPLITS)
+
+
+def describe_examples(examples: Any, splits: tuple[str, ...]) -> None:
+    """Sets what TFX's standard components read of an Examples artifact."""
+    examples.split_names = artifact_utils.encode_split_names(list(splits))
+    examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
+    examples_utils.set_file_format(examples, "tfrecords_gzip")
+
+
+class ImbalancedExampleGenSpec(ComponentSpec):
+    """Parameters and output of `ImbalancedExampleGen`."""
+
+    PARAMETERS = {
+        "data": ExecutionParameter(type=str),
+        "seed": ExecutionParameter(type=int),
+        "fingerprint": ExecutionParameter(type=str),
+        "version": ExecutionParameter(type=str),
+    }
+    INPUTS: dict[str, Any] = {}
+    OUTPUTS = {"examples": ChannelParameter(type=standard_artifacts.Examples)}
+
+
+class ImbalancedExampleGen(base_beam_component.BaseBeamComponent):
+    """Ingests a source under its imbalance profile.
+
+    Args:
+      data: the `data` section of the config.
+      seed: of splits and thinning.
+      fingerprint: of the source's contents, taken when the graph is built, so that the cache notices new images
+        (TFX's cache key never looks at source files).
+    """
+
+    SPEC_CLASS = ImbalancedExampleGenSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(self, data: Data, seed: int, fingerprint: str) -> None:
+        super().__init__(
+            ImbalancedExampleGenSpec(
+                data=data.canonical_json(),
+                seed=seed,
+                fingerprint=fingerprint,
+                version=VERSION,
+                examples=Channel(type=standard_artifacts.Examples),
+            )
+        )

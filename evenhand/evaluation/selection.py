@@ -1,0 +1,72 @@
+"""Which strategy's model is pushed: the best balanced accuracy on validation, never on test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The outcome of `select`.
+
+    Attributes:
+      chosen: name of the strategy.
+      scores: balanced accuracy of each candidate on validation; None where there are no validation images.
+      forced: whether the config named the strategy.
+      passes: whether the chosen one reaches the minimum that was asked for.
+    """
+
+    chosen: str
+    scores: dict[str, float | None]
+    forced: bool
+    passes: bool
+
+    def to_json(self) -> str:
+        """The text of a file that `from_json` reads."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Selection:
+        """What `to_json` wrote."""
+        return cls(**json.loads(text))
+
+
+def balanced_accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float | None:
+    """Mean recall of the classes present, in [0, 1]; None without images.
+
+    Args:
+      labels: int[n], true classes.
+      predicted: int[n], predicted classes.
+    """
+    if not len(labels):
+        return None
+    seen = np.bincount(labels)
+    recognised = np.bincount(labels[labels == predicted], minlength=len(seen))
+    return float(np.mean(recognised[seen > 0] / seen[seen > 0]))
+
+
+def select(
+    candidates: Mapping[str, tuple[NDArray[np.integer], NDArray[np.floating]]],
+    *,
+    forced: str | None,
+    minimum: float | None,
+) -> Selection:
+    """Chooses the candidate with the highest balanced accuracy; on a tie the one named first, the simpler remedy.
+
+    Args:
+      candidates: strategy -> (labels int[n], probabilities float[n, c]) on validation, simplest strategy first.
+      forced: the strategy to choose whatever the scores.
+      minimum: balanced accuracy that the chosen one must reach; None for no gate.
+    """
+    scores = {
+        name: balanced_accuracy(labels, np.argmax(probabilities, axis=1)) if len(labels) else None
+        for name, (labels, probabilities) in candidates.items()
+    }
+    chosen = forced or max(scores, key=lambda name: -1.0 if scores[name] is None else scores[name])
+    score = scores[chosen]
+    return Selection(chosen, scores, forced is not None, minimum is None or (score is not None and score >= minimum))

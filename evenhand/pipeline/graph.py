@@ -1,0 +1,209 @@
+"""The graph of a run, drawn from its config; the same on the local runner and on Kubeflow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfx.components import Evaluator, ExampleValidator, Pusher, SchemaGen, StatisticsGen, Trainer
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.types import standard_artifacts
+from tfx.types.channel import BaseChannel
+
+from evenhand.components import balance_report, classifier_trainer, generator_trainer, model_selector, strategy_inputs
+from evenhand.components.artifacts import BalanceReport
+from evenhand.components.evaluator import eval_config
+from evenhand.components.example_gen import ImbalancedExampleGen
+from evenhand.components.generator_trainer import GeneratorTrainer
+from evenhand.components.predictor import Predictor
+from evenhand.components.synthetic_example_gen import Settings as SyntheticSettings
+from evenhand.components.synthetic_example_gen import SyntheticExampleGen
+from evenhand.config import RunConfig
+from evenhand.models.arms import Arm, phase_steps, plan_arms
+from evenhand.models.train_classifier import ClassifierTraining
+
+
+@dataclass
+class _Graph:
+    """What the nodes drawn so far offer to the next ones."""
+
+    config: RunConfig
+    nodes: list[BaseNode] = field(default_factory=list)
+    models: dict[str, BaseChannel] = field(default_factory=dict)
+    predictions: dict[str, BaseChannel] = field(default_factory=dict)
+    evaluations: dict[str, BaseChannel] = field(default_factory=dict)
+
+    def add(self, node: Any, node_id: str | None = None) -> Any:
+        """Adds a node, under its class's name unless it is one of many."""
+        if node_id is not None:
+            node = node.with_id(node_id)
+        self.nodes.append(node)
+        return node.outputs
+
+
+def create_pipeline(
+    config: RunConfig,
+    *,
+    fingerprint: str,
+    pipeline_root: str,
+    push_to: str,
+    metadata_path: Path | None = None,
+) -> Pipeline:
+    """Draws the whole graph.
+
+    Args:
+      config: of the run; each node gets only its own part of it, so that TFX's cache serves the rest.
+      fingerprint: of the source's contents.
+      pipeline_root: folder or bucket of the artifacts.
+      push_to: folder that gets the chosen model, in a numbered version.
+      metadata_path: the SQLite file of ML Metadata; None leaves the choice to the runner (Kubeflow).
+    """
+    graph = _Graph(config)
+    arms = plan_arms(config)
+    examples = graph.add(ImbalancedExampleGen(config.data, config.seed, fingerprint))["examples"]
+    if config.data.validate_:
+        _validate(graph, examples)
+    synthesis = _synthesise(graph, examples) if any(arm.uses_synthetic for arm in arms) else {}
+    for arm in arms:
+        for repeat in range(config.repeats):
+            _train(graph, arm, repeat, examples, synthesis.get("synthetic"))
+    for arm in arms:
+        _evaluate(graph, arm.name, examples)
+    _conclude(graph, arms, {"examples": examples, **synthesis}, push_to)
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=pipeline_root,
+        components=graph.nodes,
+        enable_cache=True,
+        metadata_connection_config=(
+            metadata.sqlite_metadata_connection_config(str(metadata_path)) if metadata_path else None
+        ),
+        beam_pipeline_args=beam_arguments(config),
+    )
+
+
+def beam_arguments(config: RunConfig) -> list[str]:
+    """The `beam` section as Beam's command-line arguments."""
+    arguments = [f"--runner={config.beam.runner}"]
+    return arguments + [f"--{name}={value}" for name, value in config.beam.options.items()]
+
+
+def _validate(graph: _Graph, examples: BaseChannel) -> None:
+    """TFX's own look at the records: statistics, a schema drawn from them, anomalies of each split."""
+    statistics = graph.add(StatisticsGen(examples=examples))["statistics"]
+    schema = graph.add(SchemaGen(statistics=statistics, infer_feature_shape=True))["schema"]
+    graph.add(ExampleValidator(statistics=statistics, schema=schema))
+
+
+def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
+    """The generator and its images."""
+    config = graph.config
+    settings = generator_trainer.Settings(
+        generator=config.generator, device=config.device, seed=config.seed, deterministic=config.deterministic
+    )
+    generator = graph.add(GeneratorTrainer(examples, settings))["generator"]
+    synthetic = graph.add(
+        SyntheticExampleGen(generator, examples, SyntheticSettings(synthetic=config.synthetic))
+    )["synthetic"]
+    return {"generator": generator, "synthetic": synthetic}
+
+
+def _repeat_suffix(repeat: int) -> str:
+    # The first repeat has no suffix, so that asking for more repeats later reuses it.
+    return f"-repeat{repeat + 1}" if repeat else ""
+
+
+def _train(graph: _Graph, arm: Arm, repeat: int, real: BaseChannel, synthetic: BaseChannel | None) -> None:
+    """One Trainer per phase, each starting from the model before, then the predictions of the last."""
+    config, suffix = graph.config, _repeat_suffix(repeat)
+    seed = config.seed + repeat
+    training = ClassifierTraining(classifier=config.classifier, training=config.training, device=config.device)
+    steps = phase_steps(arm.phases, config.training.steps)
+    model: BaseChannel | None = None
+    for index, phase in enumerate(arm.phases):
+        on_real = phase.on == "real"
+        settings = classifier_trainer.Settings(
+            task=arm.name if len(arm.phases) == 1 else f"{arm.name}, phase {index + 1} of {len(arm.phases)}",
+            training=training,
+            phase=phase,
+            steps=steps[index],
+            seed=seed,
+            deterministic=config.deterministic,
+            final=index == len(arm.phases) - 1,
+        )
+        trainer = Trainer(
+            run_fn=f"{classifier_trainer.__name__}.run_fn",
+            examples=real if on_real else synthetic,
+            base_model=model,
+            train_args=trainer_pb2.TrainArgs(splits=["train"]),
+            eval_args=trainer_pb2.EvalArgs(splits=["validation" if on_real else "train"]),
+            custom_config={"settings": settings.canonical_json()},
+        )
+        model = graph.add(trainer, f"Trainer-{arm.name}-{index + 1}{suffix}")["model"]
+    assert model is not None, "a strategy has at least one phase"
+    name = arm.name + suffix
+    graph.models[name] = model
+    graph.predictions[name] = graph.add(Predictor(real, model, seed), f"Predictor-{name}")["predictions"]
+
+
+def _evaluate(graph: _Graph, arm: str, examples: BaseChannel) -> None:
+    """TFX's Evaluator on validation and test, against the baseline's model."""
+    is_baseline = arm == "baseline"
+    evaluator = Evaluator(
+        examples=examples,
+        example_splits=["validation", "test"],
+        model=graph.models[arm],
+        baseline_model=None if is_baseline else graph.models["baseline"],
+        eval_config=eval_config(is_baseline=is_baseline, is_gated=graph.config.data.splits.validation > 0),
+    )
+    outputs = graph.add(evaluator, f"Evaluator-{arm}")
+    graph.evaluations[strategy_inputs.key("evaluation", arm)] = outputs["evaluation"]
+    graph.evaluations[strategy_inputs.key("blessing", arm)] = outputs["blessing"]
+
+
+def _by_key(kind: str, channels: dict[str, BaseChannel], names: Sequence[str] | None = None) -> dict[str, BaseChannel]:
+    return {strategy_inputs.key(kind, name): channels[name] for name in (names or list(channels))}
+
+
+def _conclude(graph: _Graph, arms: Sequence[Arm], data: dict[str, BaseChannel], push_to: str) -> None:
+    """Chooses, reports and pushes."""
+    config = graph.config
+    candidates = tuple(arm.name for arm in arms if not arm.is_control)
+    selected = graph.add(
+        strategy_inputs.component(
+            "ModelSelector",
+            model_selector.Executor,
+            _by_key("model", graph.models, candidates) | _by_key("predictions", graph.predictions, candidates),
+            {"model": standard_artifacts.Model, "blessing": standard_artifacts.ModelBlessing},
+            model_selector.Settings(evaluation=config.evaluation, candidates=candidates).canonical_json(),
+        )
+    )
+    graph.add(
+        strategy_inputs.component(
+            "BalanceReport",
+            balance_report.Executor,
+            {
+                **data,
+                "selected": selected["model"],
+                **_by_key("model", graph.models),
+                **_by_key("predictions", graph.predictions),
+                **graph.evaluations,
+            },
+            {"report": BalanceReport},
+            balance_report.Settings.of(config, arms).canonical_json(),
+        )
+    )
+    graph.add(
+        Pusher(
+            model=selected["model"],
+            model_blessing=selected["blessing"],
+            push_destination=pusher_pb2.PushDestination(
+                filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=push_to)
+            ),
+        )
+    )

@@ -1,0 +1,100 @@
+"""The output folder: where the runner lays what people look for, and where the commands find it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from evenhand.errors import UserError
+from evenhand.pipeline.stages import StageOutcome
+
+INDEX = "artifacts.json"
+PUSHED = "pushed_destination"
+
+
+def write_index(output: Path, outcomes: Sequence[StageOutcome]) -> None:
+    """Remembers where the artifacts of the newest run lie, relative to `output`, so that the folder can be moved."""
+    index = {}
+    for outcome in outcomes:
+        for key, uri in outcome.outputs.items():
+            index[f"{outcome.name}/{key}"] = os.path.relpath(uri, output)
+        for key, properties in outcome.properties.items():
+            if PUSHED in properties:
+                index[f"{outcome.name}/{key}/{PUSHED}"] = os.path.relpath(properties[PUSHED], output)
+    replace_text(output / INDEX, json.dumps(index, indent=1, sort_keys=True))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file so that a reader sees the old text or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def replace_folder(target: Path, parts: dict[str, Path]) -> None:
+    """Makes `target` hold a copy of each part under its name, and nothing else.
+
+    Args:
+      target: folder to replace.
+      parts: name below `target` -> file or folder to copy.
+    """
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for name, part in parts.items():
+        if part.is_dir():
+            shutil.copytree(part, fresh / name)
+        else:
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(part, fresh / name)
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+
+
+class RunFolder:
+    """A finished run, as the commands `generate`, `export`, `predict` and `report` see it.
+
+    Args:
+      path: the run's output folder.
+
+    Raises:
+      UserError: if the folder holds no finished run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        index = path / INDEX
+        if not index.is_file():
+            raise UserError(str(path), "holds no finished run of evenhand", "give the folder that `evenhand run` wrote")
+        self._index: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))
+
+    def _folder(self, key: str, what: str) -> Path:
+        if key not in self._index:
+            raise UserError(str(self.path), f"this run made no {what}", "choose a strategy that makes one and run again")
+        folder = self.path / self._index[key]
+        if not folder.exists():
+            raise UserError(str(folder), f"the {what} is gone", "run the same config again")
+        return folder
+
+    @property
+    def examples(self) -> Path:
+        """The real images: an Examples artifact."""
+        return self._folder("ImbalancedExampleGen/examples", "examples")
+
+    @property
+    def synthetic(self) -> Path:
+        """The synthetic images: an Examples artifact."""
+        return self._folder("SyntheticExampleGen/synthetic", "synthetic images")
+
+    @property
+    def generator(self) -> Path:
+        """The Generator artifact."""
+        return self._folder("GeneratorTrainer/generator", "generator")
+
+    @property
+    def model(self) -> Path:
+        """The pushed model: a folder with SavedModel, `model.keras` and `model.json`."""
+        return self._folder(f"Pusher/pushed_model/{PUSHED}", "pushed model")

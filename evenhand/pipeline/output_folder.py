@@ -1,0 +1,128 @@
+"""The output folder of a run: taken only when it is empty or a run of ours, and given back when nothing came of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from evenhand.errors import UserError
+
+MARKER = ".evenhand-run"
+"""Name of the file that makes a folder a run of ours; processes that work in the folder lock it."""
+
+CONFIG = "config.yaml"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claimed output folder and what it takes to undo the claim.
+
+    Attributes:
+      folder: the output folder.
+      made: the folders that the claim made, outermost first; empty when the output folder existed.
+      is_new: whether there was no run in it before.
+      previous_config: text of config.yaml of the run that was there before, or None.
+    """
+
+    folder: Path
+    made: tuple[Path, ...]
+    is_new: bool
+    previous_config: str | None
+
+    def undo(self) -> None:
+        """Leaves the disk as it was before the claim; call it only while no stage of a new run has finished."""
+        if not self.is_new:
+            if self.previous_config is not None:
+                _replace(self.folder / CONFIG, self.previous_config)
+            return
+        if self.made:
+            shutil.rmtree(self.made[0], ignore_errors=True)
+            return
+        for entry in self.folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink()
+
+
+def is_run(folder: Path) -> bool:
+    """Whether `folder` is an output folder that evenhand made."""
+    return (folder / MARKER).is_file()
+
+
+def check(output: Path) -> None:
+    """Raises `UserError` unless `output` does not exist, is an empty folder or is a run of ours."""
+    try:
+        if not os.path.lexists(output):
+            return
+        if not output.is_dir():
+            raise UserError(str(output), "is a file, but a run needs a folder", "name another folder with --output")
+        if not is_run(output) and any(output.iterdir()):
+            raise UserError(
+                str(output), "holds files that are not a run of evenhand", "name a new folder or an empty one with --output"
+            )
+    except OSError as error:
+        raise _unwritable(output, error) from error
+
+
+def claim(output: Path, config_yaml: str) -> Claim:
+    """Makes `output` the folder of a run, or goes on with the run that it already is.
+
+    Args:
+      output: the output folder; folders above it are made too.
+      config_yaml: text of config.yaml, the resolved config.
+
+    Returns:
+      The claim, to undo it when the run turns out to be impossible.
+
+    Raises:
+      UserError: if the folder cannot be written or holds files that are not a run of ours; nothing is left behind.
+    """
+    check(output)
+    made = tuple(reversed([path for path in (output, *output.parents) if not path.exists()]))
+    is_new = not is_run(output)
+    previous = output / CONFIG
+    claimed = Claim(output, made, is_new, None if is_new or not previous.is_file() else previous.read_text("utf-8"))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / MARKER).touch()
+        _replace(output / CONFIG, config_yaml)
+    except OSError as error:
+        claimed.undo()
+        raise _unwritable(output, error) from error
+    return claimed
+
+
+@contextmanager
+def locked(output: Path) -> Iterator[None]:
+    """Keeps a second process out of a claimed folder while the context is open.
+
+    Raises:
+      UserError: if another process is at work in it.
+    """
+    with open(output / MARKER, "w", encoding="utf-8") as marker:
+        try:
+            fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                str(output), "another run is at work in this folder", "wait for it or name another folder with --output"
+            ) from error
+        yield
+
+
+def _unwritable(output: Path, error: OSError) -> UserError:
+    return UserError(str(output), f"cannot be written ({error.strerror})", "name a folder that you may write with --output")
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

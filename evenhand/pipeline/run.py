@@ -1,0 +1,114 @@
+"""Runs a config from the source to the verdict, and lays the results out in the output folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+from tfx.orchestration.pipeline import Pipeline
+
+from evenhand.components.model_selector import SELECTION_FILE
+from evenhand.components.workspace import STATE_VARIABLE
+from evenhand.config import RunConfig
+from evenhand.data.fingerprint import fingerprint
+from evenhand.errors import GateFailed, UserError
+from evenhand.pipeline import layout
+from evenhand.pipeline.graph import create_pipeline
+from evenhand.pipeline.local_runner import LocalRunner
+from evenhand.pipeline.output_folder import claim
+from evenhand.pipeline.stages import OnStage, StageOutcome
+from evenhand.report import finish
+from evenhand.report.result import Result
+
+VERSIONS = ("evenhand", "tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "ml-metadata", "numpy")
+
+
+def run(config: RunConfig, output: Path | None = None, *, on_stage: OnStage | None = None) -> Result:
+    """Runs the whole pipeline; what an earlier run into the same folder left unchanged is not done again.
+
+    Args:
+      config: of the run.
+      output: the output folder, by default `runs/<name>`; new, or one that an earlier run wrote.
+      on_stage: called when a node starts and ends.
+
+    Returns:
+      The result, as `Result.load(output)` reads it.
+
+    Raises:
+      UserError: if the source or the config cannot be used; an output folder made by this call is removed again.
+      GateFailed: if the chosen model misses `evaluation.minimum`; the results are complete all the same.
+    """
+    output = (output or Path("runs") / config.name).resolve()
+    is_new = not output.exists()
+    try:
+        runner, pipeline = build(config, output, on_stage)
+        runner.run(pipeline)
+    except UserError:
+        if is_new:
+            shutil.rmtree(output, ignore_errors=True)
+        raise
+    result = Result.load(output)
+    _check_gate(config, result)
+    return result
+
+
+def build(config: RunConfig, output: Path, on_stage: OnStage | None = None) -> tuple[LocalRunner, Pipeline]:
+    """The runner and the graph of a run into `output`, which is claimed for it.
+
+    Raises:
+      UserError: if the folder cannot be written or holds something else, or the source cannot be read.
+    """
+    claim(output, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    # Executors find the state folder here: it is not part of a node's parameters, hence not of its cache key.
+    os.environ[STATE_VARIABLE] = str(output / "state")
+    pipeline = create_pipeline(
+        config,
+        fingerprint=fingerprint(config.data),
+        pipeline_root=str(output / "artifacts"),
+        push_to=str(output / "model"),
+        metadata_path=output / "metadata.sqlite",
+    )
+    return LocalRunner(on_stage, lambda outcomes: lay_out(config, output, outcomes)), pipeline
+
+
+def lay_out(config: RunConfig, output: Path, outcomes: Sequence[StageOutcome]) -> None:
+    """Writes what people look for from the artifacts of the run: result, report, predictions, TFMA, TensorBoard."""
+    by_name = {outcome.name: outcome for outcome in outcomes}
+    evidence = Path(by_name["BalanceReport"].outputs["report"])
+    layout.replace_folder(output / "predictions", {path.name: path for path in sorted((evidence / "predictions").iterdir())})
+    layout.replace_folder(
+        output / "tfma",
+        {
+            name.removeprefix("Evaluator-"): Path(outcome.outputs["evaluation"])
+            for name, outcome in by_name.items()
+            if name.startswith("Evaluator-")
+        },
+    )
+    layout.replace_folder(
+        output / "tensorboard",
+        {name: Path(outcome.outputs["model_run"]) for name, outcome in by_name.items() if "model_run" in outcome.outputs},
+    )
+    finish.write_result(
+        output,
+        evidence,
+        config=config.model_dump(mode="json"),
+        versions={name: version(name) for name in VERSIONS},
+        seconds={outcome.name: outcome.seconds for outcome in outcomes},
+    )
+    layout.write_index(output, outcomes)
+
+
+def _check_gate(config: RunConfig, result: Result) -> None:
+    minimum = config.evaluation.minimum
+    if minimum is None:
+        return
+    score = result.strategies[result.selected].validation.balanced_accuracy
+    if score is None or score < minimum:
+        raise GateFailed(
+            f"evaluation.minimum: {result.selected} reaches {score} in balanced accuracy on validation, "
+            f"less than the {minimum} asked for; its model was not pushed."
+        )

@@ -1,0 +1,57 @@
+"""One small run of the real command line, shared by the tests of the pipeline."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+TINY = {
+    "name": "tiny",
+    "data": {
+        "image_size": 16,
+        "profile": {"kind": "geometric", "ratio": 0.75, "largest": 40},
+        "splits": {"validation": 0.2, "test": 0.1},
+    },
+    "generator": {"steps": 30, "batch_size": 16},
+    "synthetic": {"per_class": 70},
+    "classifier": {"name": "cnn"},
+    "training": {"steps": 12, "batch_size": 16},
+}
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """A finished run: its config file and its output folder."""
+
+    config: Path
+    output: Path
+    first: subprocess.CompletedProcess[str]
+
+
+def evenhand(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Calls the command line as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "evenhand.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    """The default strategies on thinned digits with a small CNN."""
+    folder = tmp_path_factory.mktemp("tiny")
+    config = folder / "tiny.yaml"
+    config.write_text(yaml.safe_dump(TINY))
+    first = evenhand("run", config, "--output", folder / "run")
+    assert first.returncode == 0, first.stdout + first.stderr
+    return TinyRun(config, folder / "run", first)
