@@ -67,6 +67,11 @@ def select(
         name: balanced_accuracy(labels, np.argmax(probabilities, axis=1)) if len(labels) else None
         for name, (labels, probabilities) in candidates.items()
     }
-    chosen = forced or max(scores, key=lambda name: -1.0 if scores[name] is None else scores[name])
+
+    def rank(name: str) -> float:
+        score = scores[name]
+        return -1.0 if score is None else score
+
+    chosen = forced or max(scores, key=rank)
     score = scores[chosen]
     return Selection(chosen, scores, forced is not None, minimum is None or (score is not None and score >= minimum))
