@@ -1,0 +1,242 @@
+"""Turns the evidence of a run (predictions, counts, training histories) into its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.evaluation.comparison import compare
+from evenhand.evaluation.per_class import Scores, evaluate, mean_scores
+from evenhand.report.predictions import Predictions
+from evenhand.report.result import ComparisonPart, GeneratorPart, Result
+from evenhand.report.verdict import verdict
+
+BASELINE = "baseline"
+
+_MOST_HISTORY_ROWS = 200
+
+
+@dataclass(frozen=True)
+class StrategyEvidence:
+    """What is known of one strategy.
+
+    Attributes:
+      predictions: one entry per seed, each over the validation and test images.
+      phases: the phases it was trained in, as JSON objects.
+      steps: gradient steps used in all.
+      uses_synthetic: whether any phase trained on synthetic images.
+      matched: name of the strategy that does the same on real images alone; for strategies that use synthetic images.
+      added: whether it was added as a matched arm; such an arm is no remedy that a user asked for.
+      blessed: whether the Evaluator blessed it on validation; None if it has no threshold.
+      history: logged values of the first seed, each row with its `step`, counted over all phases.
+    """
+
+    predictions: Sequence[Predictions]
+    phases: Sequence[Mapping[str, Any]]
+    steps: int
+    uses_synthetic: bool
+    matched: str | None = None
+    added: bool = False
+    blessed: bool | None = None
+    history: Sequence[Mapping[str, float]] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run has found out.
+
+    Attributes:
+      data: the summary of the data: `class_names`, `counts` {split: int[c]}, `source`, `fingerprint`, `skipped`
+        (id, reason), `duplicates`.
+      synthetic_counts: int[c], synthetic images of each class.
+      strategies: evidence by name, among them `baseline`, in the order in which they are shown.
+      selected: the strategy whose model is pushed.
+      generator: its `name` and optionally `scores`; None if no strategy uses synthetic images.
+      confidence: level of every interval and verdict, in (0, 1).
+      seed: of the bootstrap's draws.
+    """
+
+    data: Mapping[str, Any]
+    synthetic_counts: Sequence[int]
+    strategies: Mapping[str, StrategyEvidence]
+    selected: str
+    generator: Mapping[str, Any] | None = None
+    confidence: float = 0.95
+    seed: int = 0
+    class_names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "class_names", tuple(self.data["class_names"]))
+        for name in (BASELINE, self.selected, *(s.matched for s in self.strategies.values() if s.matched)):
+            if name not in self.strategies:
+                raise ValueError(f"strategy {name!r} is referred to, but there is no evidence of it")
+
+
+def build_result(evidence: Evidence) -> Result:
+    """Computes every number of the result; the test split is read here and nowhere else.
+
+    Args:
+      evidence: what the run has found out.
+
+    Returns:
+      The result, without the run's name, config, versions and times, which the runner adds by `Result.completed`.
+
+    Raises:
+      ValueError: if the strategies were not tested on the same images with equally many seeds.
+    """
+    tests = _tests(evidence)
+    strategies = {name: _strategy(evidence, name, tests[name]) for name in evidence.strategies}
+    comparison = [entry for name in evidence.strategies for entry in _comparisons(evidence, name, strategies, tests)]
+    parts = {
+        "strategies": strategies,
+        "comparison": comparison,
+        "selected": evidence.selected,
+        "confidence": evidence.confidence,
+    }
+    draft = {
+        "name": "run",
+        "config": {},
+        "versions": {},
+        "seconds": {},
+        "data": _data(evidence),
+        "generator": None if evidence.generator is None else GeneratorPart(**evidence.generator),
+        "verdict": "",
+        **parts,
+    }
+    result = Result.model_validate(draft)
+    return result.model_copy(update={"verdict": verdict(result)})
+
+
+def _data(evidence: Evidence) -> dict[str, Any]:
+    data, counts = evidence.data, evidence.data["counts"]
+    return {
+        "source": data["source"],
+        "fingerprint": data["fingerprint"],
+        "skipped": [tuple(entry) for entry in data["skipped"]],
+        "duplicates": data["duplicates"],
+        "classes": [
+            {
+                "name": name,
+                **{split: int(counts[split][k]) if split in counts else 0 for split in ("train", "validation", "test")},
+                "synthetic": int(evidence.synthetic_counts[k]),
+            }
+            for k, name in enumerate(evidence.class_names)
+        ],
+    }
+
+
+def _tests(evidence: Evidence) -> dict[str, list[Predictions]]:
+    """Test rows of every strategy and seed, checked to be of the same images."""
+    tests = {name: [p.part("test") for p in s.predictions] for name, s in evidence.strategies.items()}
+    first = tests[BASELINE]
+    if not first or len(first[0]) == 0:
+        raise ValueError("there are no predictions of test images")
+    for name, parts in tests.items():
+        if [part.seed for part in parts] != [part.seed for part in first]:
+            raise ValueError(f"{name} was trained with other seeds than {BASELINE}")
+        for part in parts:
+            same = np.array_equal(part.ids, first[0].ids) and np.array_equal(part.labels, first[0].labels)
+            if not same:
+                raise ValueError(f"{name}, seed {part.seed}, was tested on other images than {BASELINE}")
+    return tests
+
+
+def _scores(evidence: Evidence, part: Predictions) -> Scores | None:
+    if len(part) == 0:
+        return None
+    return evaluate(part.labels, part.probabilities, evidence.class_names, evidence.confidence)
+
+
+def _mean(scores: Sequence[Scores | None], confidence: float) -> dict[str, Any] | None:
+    present = [score for score in scores if score is not None]
+    return mean_scores(present, confidence).to_dict() if present else None
+
+
+def _strategy(evidence: Evidence, name: str, tests: Sequence[Predictions]) -> dict[str, Any]:
+    strategy = evidence.strategies[name]
+    test = [_scores(evidence, part) for part in tests]
+    validation = [_scores(evidence, p.part("validation")) for p in strategy.predictions]
+    repeats = [
+        {"seed": part.seed, "test": t.to_dict() if t else None, "validation": v.to_dict() if v else None}
+        for part, t, v in zip(tests, test, validation, strict=True)
+    ]
+    return {
+        "test": _mean(test, evidence.confidence),
+        "validation": _mean(validation, evidence.confidence),
+        "steps": strategy.steps,
+        "blessed": strategy.blessed,
+        "phases": [dict(phase) for phase in strategy.phases],
+        "repeats": repeats,
+        "uses_synthetic": strategy.uses_synthetic,
+        "matched": strategy.matched,
+        "added": strategy.added,
+        "history": _thinned(strategy.history),
+    }
+
+
+def _thinned(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """Rows spread evenly over the history, so that the result stays small; only finite numbers."""
+    if not history:
+        return []
+    kept = np.unique(np.linspace(0, len(history) - 1, _MOST_HISTORY_ROWS).astype(int))
+    return [{key: float(value) for key, value in history[i].items() if np.isfinite(value)} for i in kept]
+
+
+def best_remedy(strategies: Mapping[str, Mapping[str, Any]]) -> tuple[str, Literal["validation", "test"]] | None:
+    """The best strategy on real images besides the baseline, by balanced accuracy on validation.
+
+    Without a validation split it is chosen on test, which can only favour the remedy.
+
+    Args:
+      strategies: result objects by name.
+
+    Returns:
+      Its name and the split it was chosen on; None if there is no remedy.
+    """
+    remedies = {
+        name: s for name, s in strategies.items() if name != BASELINE and not s["uses_synthetic"] and not s["added"]
+    }
+    if not remedies:
+        return None
+    split: Literal["validation", "test"] = "validation" if all(s["validation"] for s in remedies.values()) else "test"
+    return max(remedies, key=lambda name: float(remedies[name][split]["balanced_accuracy"])), split
+
+
+def _comparisons(
+    evidence: Evidence,
+    name: str,
+    strategies: Mapping[str, Mapping[str, Any]],
+    tests: Mapping[str, Sequence[Predictions]],
+) -> list[ComparisonPart]:
+    """A strategy against the references that say something about it."""
+    strategy = evidence.strategies[name]
+    references: list[tuple[str, str, str | None]] = []
+    if strategy.uses_synthetic and strategy.matched is not None:
+        references.append(("matched", strategy.matched, None))
+    if name != BASELINE:
+        references.append(("baseline", BASELINE, None))
+    remedy = best_remedy(strategies)
+    if strategy.uses_synthetic and remedy is not None:
+        references.append(("best_remedy", *remedy))
+    entries = []
+    for versus, versus_name, chosen_on in references:
+        change = compare(
+            tests[name][0].labels,
+            _predicted(tests[name]),
+            _predicted(tests[versus_name]),
+            evidence.class_names,
+            confidence=evidence.confidence,
+            seed=evidence.seed,
+        )
+        head = {"strategy": name, "versus": versus, "versus_name": versus_name, "chosen_on": chosen_on}
+        entries.append(ComparisonPart.model_validate({**head, **change.to_dict()}))
+    return entries
+
+
+def _predicted(parts: Sequence[Predictions]) -> NDArray[np.int64]:
+    """int64[seeds, n], predicted classes."""
+    return np.stack([part.probabilities.argmax(axis=1) for part in parts])

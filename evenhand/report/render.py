@@ -1,0 +1,191 @@
+"""Draws a result as a self-contained web page, as Markdown, and in the terminal."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evenhand.report import figures
+from evenhand.report.result import ClassResult, Result
+from evenhand.report.samples import Sample
+from evenhand.report.verdict import headline, percent, points, scope, tone
+from evenhand.report.view import SYMBOLS, ClassRow, View, arrange, role
+
+_STYLES = {"helped": "green", "hurt": "red", "no evidence": "dim"}
+
+
+def _environment(autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, points=points, role=role, seconds=_duration)
+    environment.globals.update(symbols=SYMBOLS, interval=_interval, legible=lambda name: name.replace("_", " "))
+    return environment
+
+
+def _interval(scores: ClassResult) -> str:
+    """A recall's interval in whole per cent, e.g. `75-94`."""
+    if scores.recall_low is None or scores.recall_high is None:
+        return ""
+    return f"{100 * scores.recall_low:.0f}\N{EN DASH}{100 * scores.recall_high:.0f}"
+
+
+def _duration(seconds: float) -> str:
+    """A time in words, e.g. `3 min 20 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _content(result: Result, view: View) -> dict[str, Any]:
+    """What both templates read."""
+    words = headline(result)
+    return {
+        "result": result,
+        "view": view,
+        "judgement": view.judgement,
+        "headline": words,
+        "tone": tone(result),
+        # The sentence starts with the headline, which stands above it.
+        "sentence": result.verdict.removeprefix(f"{words}: "),
+        "scope": scope(result),
+        "confidence": f"{100 * result.confidence:g}%",
+    }
+
+
+def render_html(result: Result, images: Sequence[Sample] = ()) -> str:
+    """Draws the report.
+
+    Args:
+      result: the result of a run.
+      images: samples of each class, shown side by side, real and synthetic.
+
+    Returns:
+      One HTML page that loads nothing, for light and dark screens and for paper. Every name from the data is escaped.
+    """
+    view = arrange(result)
+    changes = [view.judgement.main, *view.judgement.others] if view.judgement else []
+    per_class = [row.change for row in view.classes if row.change is not None]
+    grid: dict[str, dict[str, list[dict[str, str]]]] = {}
+    for sample in images:
+        uri = "data:image/png;base64," + base64.b64encode(sample.png).decode()
+        sources = grid.setdefault(sample.class_name, {"real": [], "synthetic": []})
+        sources[sample.source].append({"uri": uri, "id": sample.image_id})
+    charts = figures.learning_curves(
+        {name: strategy.history for name, strategy in result.strategies.items()}, width=300, height=120
+    )
+    template = _environment(autoescape=True).get_template("template.html")
+    return template.render(
+        _content(result, view),
+        changes=changes,
+        change_track=figures.around_zero([end for c in changes for end in (c.low, c.high)]),
+        class_track=figures.around_zero([end for c in per_class for end in (c.low, c.high)]),
+        recall_track=figures.Track(0.0, 1.0),
+        accuracy_track=figures.of_shares([s.test.balanced_accuracy_low for s in result.strategies.values()]),
+        most_images=max((max(row.train, row.synthetic) for row in view.classes), default=1) or 1,
+        grid=grid,
+        charts=charts,
+        strategy_numbers={name: number for number, name in enumerate(result.strategies)},
+        config=yaml.safe_dump(result.config, sort_keys=False, allow_unicode=True) if result.config else "",
+    )
+
+
+def render_markdown(result: Result) -> str:
+    """Draws the report as Markdown, for a pull request: the verdict and its tables.
+
+    Args:
+      result: the result of a run.
+    """
+
+    def cell(text: str) -> str:
+        """Text that neither ends a table's cell nor becomes markup."""
+        shown = text.replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
+        for mark in "|`*_[]":
+            shown = shown.replace(mark, "\\" + mark)
+        return shown
+
+    environment = _environment(autoescape=False)
+    environment.filters["cell"] = cell
+    return environment.get_template("template.md").render(_content(result, arrange(result)))
+
+
+def render_terminal(result: Result, console: Console) -> None:
+    """Prints the per-class table, the strategies' balanced accuracy and the verdict.
+
+    Args:
+      result: the result of a run.
+      console: where to print; strategies that do not fit its width go into a further table below.
+    """
+    view = arrange(result)
+    names = list(result.strategies)
+    label_width = max(8, *(min(len(row.name), 24) for row in view.classes)) + 18
+    fitting = max(1, (console.width - label_width - 20) // 11)
+    for start in range(0, len(names), fitting):
+        shown = names[start : start + fitting]
+        is_last = start + fitting >= len(names)
+        console.print(_class_table(result, view, shown, with_change=is_last))
+    # A verdict is read whole: words wrap, names with brackets stay as they are.
+    style = _STYLES[view.judgement.verdict] if view.judgement else ""
+    console.print(Text(result.verdict, style=f"bold {style}" if style != "dim" else "bold"))
+
+
+def _class_table(result: Result, view: View, names: Sequence[str], *, with_change: bool) -> Table:
+    level = f"{100 * result.confidence:g}%"
+    table = Table(
+        title=f"Recall on the test images, in per cent, with its {level} interval",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        padding=(0, 2, 0, 0),
+        show_footer=True,
+    )
+    table.add_column("class", footer=Text("balanced accuracy"), max_width=24)
+    table.add_column("real", justify="right")
+    table.add_column("synthetic", justify="right")
+    for name in names:
+        split = result.strategies[name].test
+        ends = f"{100 * split.balanced_accuracy_low:.0f}\N{EN DASH}{100 * split.balanced_accuracy_high:.0f}"
+        footer = Text(f"{100 * split.balanced_accuracy:.1f}\n{ends}", style="bold")
+        header = Text(name.replace("_", "_\n") + ("\n(selected)" if name == result.selected else ""))
+        table.add_column(header, footer=footer, justify="right", vertical="bottom")
+    if with_change and view.judgement:
+        main = view.judgement.main
+        header = Text(f"change by\nsynthetic\nvs {main.versus}")
+        footer = Text.assemble(
+            (f"{points(main.balanced_accuracy_change)} {SYMBOLS[main.verdict]}", f"bold {_STYLES[main.verdict]}"),
+            (f"\n{points(main.low)} to {points(main.high)}", "dim"),
+        )
+        table.add_column(header, footer=footer, justify="right")
+    for row in view.classes:
+        cells: list[Any] = [Text(row.name), str(row.train), str(row.synthetic)]
+        cells += [_recall_cell(row.recalls[name]) for name in names]
+        if with_change and view.judgement:
+            cells.append(_change_cell(row))
+        table.add_row(*cells)
+    return table
+
+
+def _recall_cell(scores: ClassResult) -> Text:
+    if scores.recall is None:
+        return Text("-")
+    return Text.assemble(f"{100 * scores.recall:.0f} ", (f"{_interval(scores):>6}", "dim"))
+
+
+def _change_cell(row: ClassRow) -> Text:
+    change = row.change
+    if change is None or change.change is None:
+        return Text("-")
+    return Text(f"{points(change.change, 0)} {SYMBOLS[change.verdict]}", style=_STYLES[change.verdict])

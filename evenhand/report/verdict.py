@@ -1,0 +1,140 @@
+"""What a run says about synthetic images, in words that its numbers carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evenhand.report.result import ComparisonPart, Result, Verdict
+
+MINIMUM_SEEDS = 5
+"""With fewer seeds a verdict speaks of the models trained, not of the method."""
+
+_VERSUS = ("matched", "best_remedy", "baseline")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The synthetic strategy that the verdict is about, and against what.
+
+    Attributes:
+      strategy: its name.
+      main: the comparison that decides: against the matched arm, else the best remedy, else the baseline.
+      others: the remaining comparisons, in that order.
+    """
+
+    strategy: str
+    main: ComparisonPart
+    others: tuple[ComparisonPart, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the deciding comparison."""
+        return self.main.verdict
+
+    @property
+    def unbeaten_remedy(self) -> ComparisonPart | None:
+        """The comparison with the best remedy, where the strategy is not clearly better than it."""
+        return next((c for c in self.others if c.versus == "best_remedy" and c.verdict != "helped"), None)
+
+
+def judge(result: Result) -> Judgement | None:
+    """Picks the synthetic strategy that did best on validation (on test only where there is no validation split).
+
+    Args:
+      result: a result with its comparison; its `verdict` is not read.
+
+    Returns:
+      The judgement; None if no strategy uses synthetic images.
+    """
+    synthetic = {name: s for name, s in result.strategies.items() if s.uses_synthetic}
+    if not synthetic:
+        return None
+    validated = all(s.validation is not None for s in synthetic.values())
+
+    def score(name: str) -> float:
+        split = synthetic[name].validation if validated else synthetic[name].test
+        return split.balanced_accuracy if split is not None else 0.0
+
+    strategy = max(synthetic, key=score)
+    found = [c for versus in _VERSUS for c in result.comparison if c.strategy == strategy and c.versus == versus]
+    return Judgement(strategy, found[0], tuple(found[1:]))
+
+
+def headline(result: Result) -> str:
+    """The verdict in a few words."""
+    judgement = judge(result)
+    if judgement is None:
+        return "No synthetic images were used"
+    words = {
+        "helped": "Synthetic images helped",
+        "hurt": "Synthetic images hurt",
+        "no evidence": "No evidence that synthetic images helped",
+    }[judgement.verdict]
+    remedy = judgement.unbeaten_remedy
+    if judgement.verdict == "helped" and remedy is not None:
+        cheaper = "did better" if remedy.verdict == "hurt" else "may do as well"
+        words += f", but a remedy without them {cheaper}"
+    return words
+
+
+def tone(result: Result) -> str:
+    """The verdict's colour: `helped`, `hurt`, `none`, or `mixed` where a remedy without synthetic images keeps up."""
+    judgement = judge(result)
+    if judgement is None or judgement.verdict == "no evidence":
+        return "none"
+    return "mixed" if judgement.verdict == "helped" and judgement.unbeaten_remedy else judgement.verdict
+
+
+def verdict(result: Result) -> str:
+    """One sentence: what synthetic images changed, against what, how sure that is, and what it cannot say.
+
+    Args:
+      result: a result with its comparison; its `verdict` is not read.
+    """
+    judgement = judge(result)
+    if judgement is None:
+        score = result.strategies[result.selected].test.balanced_accuracy
+        return (
+            f"No strategy used synthetic images, so nothing is said about them; {result.selected} was selected, with "
+            f"a balanced accuracy of {percent(score)} on the test images."
+        )
+    score = result.strategies[judgement.strategy].test.balanced_accuracy
+    against = [_against(comparison) for comparison in (judgement.main, *judgement.others)]
+    # The first interval says what kind of interval all of them are.
+    against[0] = against[0].replace("(", f"({100 * result.confidence:g}% interval ", 1)
+    changes = against[0] if len(against) == 1 else ", ".join(against[:-1]) + ", and " + against[-1]
+    return (
+        f"{headline(result)}: {judgement.strategy} reached a balanced accuracy of {percent(score)} on the test images, "
+        f"{changes}; {scope(result)}."
+    )
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share in per cent, e.g. `91.4%`."""
+    return f"{100 * share:.{digits}f}%"
+
+
+def points(change: float, digits: int = 1) -> str:
+    """A change of a share in points with its sign, e.g. `+3.1`."""
+    text = f"{100 * change:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
+
+
+def _against(comparison: ComparisonPart) -> str:
+    reference = {
+        "matched": f"the same training on real images alone ({comparison.versus_name})",
+        "baseline": comparison.versus_name,
+        "best_remedy": f"the best remedy without synthetic images, {comparison.versus_name}",
+    }[comparison.versus]
+    interval = f"{points(comparison.low)} to {points(comparison.high)}"
+    return f"{points(comparison.balanced_accuracy_change)} points ({interval}) against {reference}"
+
+
+def scope(result: Result) -> str:
+    """Whether the verdict is about this model or about the method, by the number of seeds."""
+    seeds = len(next(iter(result.strategies.values())).repeats)
+    if seeds == 1:
+        return "with one seed this speaks of this model, not of the method"
+    if seeds < MINIMUM_SEEDS:
+        return f"with {seeds} seeds this speaks of these models, not of the method (that takes {MINIMUM_SEEDS} or more)"
+    return f"over {seeds} seeds, so that it speaks of the method on these data"

@@ -1,0 +1,128 @@
+"""What the report shows, arranged for reading: the same rows for HTML, Markdown and the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evenhand.report.result import ClassComparison, ClassResult, ComparisonPart, Result, StrategyResult
+from evenhand.report.verdict import Judgement, judge
+
+SYMBOLS = {
+    "helped": "\N{BLACK UP-POINTING TRIANGLE}",
+    "hurt": "\N{BLACK DOWN-POINTING TRIANGLE}",
+    "no evidence": "\N{MIDDLE DOT}",
+}
+"""A verdict's mark, so that colour never speaks alone."""
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class: its images, how often it is recognised, and what synthetic images change.
+
+    Attributes:
+      name: name of the class.
+      train: real training images.
+      synthetic: synthetic images.
+      test: test images.
+      recalls: scores of the class by strategy.
+      change: against the deciding reference; None if no strategy uses synthetic images.
+    """
+
+    name: str
+    train: int
+    synthetic: int
+    test: int
+    recalls: dict[str, ClassResult]
+    change: ClassComparison | None
+
+
+@dataclass(frozen=True)
+class StrategyRow:
+    """One strategy.
+
+    Attributes:
+      name: its name.
+      result: its scores.
+      is_selected: whether its model is pushed.
+      versus_baseline: its comparison with the baseline; None for the baseline itself.
+    """
+
+    name: str
+    result: StrategyResult
+    is_selected: bool
+    versus_baseline: ComparisonPart | None
+
+    @property
+    def kind(self) -> str:
+        """What images it trains on, in words."""
+        if self.result.uses_synthetic:
+            return "real and synthetic images"
+        return "real images, added for comparison" if self.result.added else "real images"
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that a report arranges.
+
+    Attributes:
+      judgement: what the verdict is about; None if no strategy uses synthetic images.
+      classes: one row per class, those with most training images first.
+      strategies: one row per strategy, in the order of the result.
+      class_verdicts: the classes by verdict, in the order of `classes`; empty without synthetic images.
+    """
+
+    judgement: Judgement | None
+    classes: tuple[ClassRow, ...]
+    strategies: tuple[StrategyRow, ...]
+    class_verdicts: dict[str, tuple[ClassRow, ...]]
+
+    @property
+    def summary(self) -> str:
+        """How many classes were helped, hurt, or show no evidence, in words; empty without synthetic images."""
+        if self.judgement is None:
+            return ""
+        return ", ".join(f"{len(rows)} {verdict}" for verdict, rows in self.class_verdicts.items())
+
+
+def arrange(result: Result) -> View:
+    """Arranges a result for reading.
+
+    Args:
+      result: the result of a run.
+    """
+    judgement = judge(result)
+    changes = {change.class_: change for change in judgement.main.per_class} if judgement else {}
+    rows = [
+        ClassRow(
+            name=counts.name,
+            train=counts.train,
+            synthetic=counts.synthetic,
+            test=counts.test,
+            recalls={name: strategy.test.per_class[k] for name, strategy in result.strategies.items()},
+            change=changes.get(counts.name),
+        )
+        for k, counts in enumerate(result.data.classes)
+    ]
+    rows.sort(key=lambda row: -row.train)
+    against = {c.strategy: c for c in result.comparison if c.versus == "baseline"}
+    return View(
+        judgement=judgement,
+        classes=tuple(rows),
+        strategies=tuple(
+            StrategyRow(name, strategy, name == result.selected, against.get(name))
+            for name, strategy in result.strategies.items()
+        ),
+        class_verdicts={
+            verdict: tuple(row for row in rows if row.change is not None and row.change.verdict == verdict)
+            for verdict in SYMBOLS
+        },
+    )
+
+
+def role(comparison: ComparisonPart) -> str:
+    """What a comparison's reference is, in words."""
+    return {
+        "matched": "the same training, real images alone",
+        "best_remedy": "the best remedy without synthetic images",
+        "baseline": "plain training",
+    }[comparison.versus]

@@ -1,0 +1,124 @@
+"""The report in a real browser: nothing fails, nothing is requested, nothing sticks out, in light and dark."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evenhand.report.collect import Evidence, build_result
+from evenhand.report.render import render_html
+from evenhand.report.samples import Sample
+
+pytestmark = pytest.mark.chromium
+
+NASTY = "<img src=https://example.org/x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("Chromium and chromedriver are not installed (Debian: chromium chromium-driver)")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    profile = tmp_path_factory.mktemp("profile")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={profile}"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield started
+    started.quit()
+
+
+def image() -> bytes:
+    stream = BytesIO()
+    Image.fromarray(np.full((8, 8), 90, np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def page(make_evidence: Callable[..., Evidence], tmp_path_factory: pytest.TempPathFactory) -> str:
+    evidence = make_evidence(class_names=(NASTY, *(f"class {k}" for k in range(9))), seeds=(0, 1))
+    result = build_result(evidence).completed(NASTY, {"name": NASTY}, {"evenhand": "0.1.0"}, {"Trainer": 3.0})
+    samples = [
+        Sample(name, source, NASTY, image()) for name in evidence.class_names for source in ("real", "synthetic")
+    ]
+    path: Path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(render_html(result, samples), encoding="utf-8")
+    return path.as_uri()
+
+
+def open_page(browser: Any, page: str, theme: str = "light", width: int = 1280) -> None:
+    features = [{"name": "prefers-color-scheme", "value": theme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get(page)
+
+
+def test_no_error_and_no_request_leaves_the_page(browser: Any, page: str) -> None:
+    import json
+
+    browser.get_log("performance")
+    browser.get_log("browser")
+    open_page(browser, page)
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert [url for url in urls if not url.startswith(("data:", page))] == []
+
+
+def test_the_verdict_the_classes_and_the_images_are_seen(browser: Any, page: str) -> None:
+    open_page(browser, page)
+    text = browser.find_element("tag name", "body").text
+    for words in (
+        "Synthetic images helped",
+        "10 classes",
+        NASTY,
+        "Every strategy",
+        "with 2 seeds this speaks of these models",
+    ):
+        assert words in text
+    script = "return [...document.images].map(i => i.complete && i.naturalWidth)"
+    assert browser.execute_script(script) == [8] * 20
+    browser.find_element("css selector", "details summary").click()
+    assert browser.find_element("css selector", "details[open] table.heat").is_displayed()
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+def test_nothing_sticks_out_of_the_page(browser: Any, page: str, width: int) -> None:
+    open_page(browser, page, width=width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(browser: Any, page: str, theme: str) -> None:
+    open_page(browser, page, theme)
+    colours = {
+        selector: browser.execute_script(
+            "const s = getComputedStyle(document.querySelector(arguments[0])); return [s.color, s.backgroundColor]",
+            selector,
+        )
+        for selector in ("h1", "td.name", ".soft", ".chip.helped", "section")
+    }
+
+    def luminance(colour: str) -> float:
+        parts = np.array([float(x) for x in colour[colour.index("(") + 1 : -1].split(",")[:3]]) / 255
+        linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    card = colours.pop("section")[1]
+    for selector, (ink, ground) in colours.items():
+        pair = sorted((luminance(ink), luminance(card if ground.endswith(", 0)") else ground)))
+        assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5, selector
+    assert (luminance(card) < 0.2) == (theme == "dark")

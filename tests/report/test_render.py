@@ -1,0 +1,168 @@
+"""The report as text: escaped, self-contained, complete in HTML, Markdown and the terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from evenhand.report import figures
+from evenhand.report.collect import Evidence, build_result
+from evenhand.report.render import render_html, render_markdown, render_terminal
+from evenhand.report.result import Result
+from evenhand.report.samples import Sample
+
+NASTY = "<script>alert(1)</script>|`x`"
+
+
+@pytest.fixture(scope="module")
+def result(make_evidence: Callable[..., Evidence]) -> Result:
+    return build_result(make_evidence()).completed("demo", {"seed": 0}, {"evenhand": "0.1.0"}, {"Trainer": 100.0})
+
+
+@pytest.fixture(scope="module")
+def nasty(make_evidence: Callable[..., Evidence]) -> Result:
+    return build_result(make_evidence(class_names=(NASTY, "[red]b[/red]", '" onload="x', "d"), num_test=20))
+
+
+class Tags(HTMLParser):
+    """Collects tags and attributes, and checks that what opens is closed."""
+
+    VOID = {"meta", "link", "img", "br", "path"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def parsed(page: str) -> Tags:
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    return tags
+
+
+def test_the_page_loads_nothing(result: Result) -> None:
+    page = render_html(
+        result, [Sample("digit 0", "real", "digits/1", b"png"), Sample("digit 0", "synthetic", "s", b"x")]
+    )
+    for tag, attributes in parsed(page).tags:
+        assert tag != "script"
+        for name in ("src", "href"):
+            assert attributes.get(name, "data:").startswith("data:"), (tag, attributes)
+    assert not re.search(r"@import|url\(", page)
+    assert "default-src 'none'" in page
+
+
+def test_names_from_the_data_are_escaped_everywhere(nasty: Result) -> None:
+    page = render_html(nasty, [Sample(NASTY, "real", '"><img src=x>', b"png")])
+    tags = parsed(page).tags
+    assert "<script" not in page
+    assert all("onload" not in attributes for _, attributes in tags)
+    assert sum(tag == "img" for tag, _ in tags) == 1
+    text = render_markdown(nasty)
+    assert "<script" not in text
+    widths = [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")]
+    assert len(set(widths[: widths.index(widths[-1])])) <= 2
+
+
+def test_every_number_of_the_table_stands_in_the_page(result: Result) -> None:
+    page = render_html(result)
+    for counts in result.data.classes:
+        assert f'<td class="name">{counts.name}</td><td class="number">{counts.train}</td>' in page
+    for name, strategy in result.strategies.items():
+        assert name in page
+        assert f"{100 * strategy.test.balanced_accuracy:.1f}%" in page
+    for words in (
+        "6 of 10 classes",
+        "Learning curves",
+        "0123456789abcdef",
+        "1 min 40 s",
+        "broken.png",
+        "not of the method",
+    ):
+        assert words in page
+
+
+def test_markdown_has_one_row_per_class_and_strategy(result: Result) -> None:
+    lines = render_markdown(result).splitlines()
+    assert lines[0] == "# demo: Synthetic images helped"
+    assert sum(line.startswith("| digit ") for line in lines) == 10
+    assert "| digit 9 | 3 | 1000 | 45 | 51 (37–65) |" in "\n".join(lines)
+    tables = "\n".join(lines).split("\n\n")
+    for block in tables:
+        if block.startswith("|"):
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_terminal_shows_each_strategy_in_any_width(result: Result, width: int) -> None:
+    stream = io.StringIO()
+    render_terminal(result, Console(file=stream, width=width))
+    text = stream.getvalue()
+    assert max(len(line) for line in text.splitlines()) <= width
+    for name in result.strategies:
+        first, *rest = name.split("_")
+        assert first in text
+        assert all(part in text for part in rest)
+    assert "51  37–65" in text
+    assert "+27 ▲" in text
+    assert " ".join(text.split()).endswith("not of the method.")
+
+
+def test_the_terminal_shows_names_as_they_are(nasty: Result) -> None:
+    stream = io.StringIO()
+    render_terminal(nasty, Console(file=stream, width=160))
+    assert "[red]b[/red]" in stream.getvalue()
+
+
+def test_several_seeds_are_shown_as_dots(make_evidence: Callable[..., Evidence]) -> None:
+    result = build_result(make_evidence(seeds=(0, 1, 2)))
+    page = render_html(result)
+    assert page.count('class="seed"') == 3 * len(result.strategies)
+    assert "seeds</dt><dd>0, 1, 2" in page
+
+
+def test_a_class_without_test_images_says_so(make_evidence: Callable[..., Evidence]) -> None:
+    result = build_result(make_evidence(class_names=("a", "b"), num_test=3))
+    assert "only 3 test images, too few to rank" in render_html(result)
+
+
+def test_two_hundred_classes_stay_small(make_evidence: Callable[..., Evidence]) -> None:
+    result = build_result(make_evidence(class_names=tuple(f"class {k}" for k in range(200)), num_test=10))
+    page = render_html(
+        result, [Sample(f"class {k}", "real", f"{k}", b"x" * 2000) for k in range(200) for _ in range(8)]
+    )
+    assert len(page) < 10_000_000
+
+
+def test_axes_hold_what_they_show() -> None:
+    track = figures.around_zero([-0.02, 0.13, None])
+    assert (track.start, track.stop, track.at(0), track.at(9)) == (-0.2, 0.2, 50.0, 100.0)
+    assert track.bar(-0.1, 0.1) == "left:25.0%;width:50.0%"
+    assert figures.of_shares([0.63, 0.8]).start == 0.6
+    assert figures.around_zero([]).stop > 0
+
+
+def test_curves_start_and_end_where_the_values_are() -> None:
+    rows = [{"step": 0, "loss": 2.0, "learning_rate": 1.0}, {"step": 10, "loss": 1.0, "learning_rate": 0.5}]
+    (chart,) = figures.learning_curves({"baseline": rows, "empty": []}, width=100, height=50)
+    assert (chart.title, chart.bottom, chart.top, chart.steps) == ("loss", 0.0, 2.0, 10)
+    assert chart.curves[0].path == "M0.0 0.0L100.0 25.0"

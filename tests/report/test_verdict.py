@@ -1,0 +1,73 @@
+"""The sentence says what the numbers carry, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from evenhand.report.collect import Evidence, build_result
+from evenhand.report.verdict import headline, judge, percent, points, tone
+
+
+@pytest.mark.parametrize(
+    ("gain", "words", "colour"),
+    [
+        (0.28, "Synthetic images helped", "helped"),
+        (0.07, "Synthetic images helped, but a remedy without them may do as well", "mixed"),
+        (0.03, "Synthetic images helped, but a remedy without them did better", "mixed"),
+        (0.01, "No evidence that synthetic images helped", "none"),
+        (-0.3, "Synthetic images hurt", "hurt"),
+    ],
+)
+def test_the_headline_follows_the_matched_arm(
+    make_evidence: Callable[..., Evidence], gain: float, words: str, colour: str
+) -> None:
+    result = build_result(make_evidence(gain=gain))
+    assert (headline(result), tone(result)) == (words, colour)
+    assert result.verdict.startswith(words + ": pretrain_finetune reached a balanced accuracy of ")
+
+
+def test_one_sentence_with_every_reference_its_interval_and_the_seeds(make_evidence: Callable[..., Evidence]) -> None:
+    result = build_result(make_evidence())
+    for comparison in judge(result).others:
+        assert f"({points(comparison.low)} to {points(comparison.high)}) against " in result.verdict
+    for name in ("matched_arm", "balanced_softmax", "baseline", "95% interval"):
+        assert name in result.verdict
+    assert result.verdict.endswith("; with one seed this speaks of this model, not of the method.")
+    assert "\n" not in result.verdict
+
+
+@pytest.mark.parametrize(("seeds", "words"), [(3, "with 3 seeds this speaks of these models"), (5, "over 5 seeds")])
+def test_the_number_of_seeds_bounds_what_is_said(
+    make_evidence: Callable[..., Evidence], seeds: int, words: str
+) -> None:
+    assert words in build_result(make_evidence(seeds=tuple(range(seeds)))).verdict
+
+
+def test_without_synthetic_images_nothing_is_said_about_them(make_evidence: Callable[..., Evidence]) -> None:
+    evidence = make_evidence()
+    real = {name: s for name, s in evidence.strategies.items() if name in ("baseline", "oversample")}
+    result = build_result(replace(evidence, strategies=real, selected="oversample", generator=None))
+    assert headline(result) == "No synthetic images were used"
+    assert "oversample was selected" in result.verdict
+
+
+def test_of_several_synthetic_strategies_validation_picks_the_one_judged(
+    make_evidence: Callable[..., Evidence],
+) -> None:
+    evidence = make_evidence()
+    weak = replace(evidence.strategies["oversample"], uses_synthetic=True, matched="baseline")
+    result = build_result(replace(evidence, strategies={**evidence.strategies, "weak": weak}))
+    assert judge(result).strategy == "pretrain_finetune"
+
+
+def test_numbers_in_words() -> None:
+    assert (points(0.0312), points(-0.005), points(-0.0001), points(0.05, 0)) == (
+        "+3.1",
+        "\N{MINUS SIGN}0.5",
+        "0.0",
+        "+5",
+    )
+    assert (percent(0.9137), percent(1, 0)) == ("91.4%", "100%")
