@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evenhand import registry
+from evenhand.errors import UserError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+_Options = TypeVar("_Options", bound=BaseModel)
 
 
 class Section(BaseModel):
@@ -27,6 +31,30 @@ class Section(BaseModel):
 def digest(text: str) -> str:
     """A short, stable name for `text`: 16 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse_options(model: type[_Options], options: Mapping[str, Any], where: str) -> _Options:
+    """Validates the options of a generator, classifier, strategy or source against its own `Options`.
+
+    Args:
+      model: the entry's `Options`.
+      options: what the config gives.
+      where: the config's field, e.g. `generator.options`.
+
+    Raises:
+      UserError: naming the first option that is wrong, and for an unknown one the nearest that is known.
+    """
+    try:
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] != "extra_forbidden":
+            raise UserError(f"{where}.{name}", f"{first['msg']}, not {first['input']!r}", "correct it") from error
+        known = list(model.model_fields)
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}" if close else f"it takes {', '.join(known) or 'no options'}"
+        raise UserError(f"{where}.{name}", "there is no such option", hint) from error
 
 
 class Classes(Section):

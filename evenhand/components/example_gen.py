@@ -33,7 +33,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         config, seed = Data.model_validate_json(exec_properties["data"]), int(exec_properties["seed"])
         preparation = prepare(config, seed)
-        shards = records.plan_shards(config, seed, preparation, examples.uri)
+        shards = records.plan_shards(config, preparation, examples.uri)
         with self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline

@@ -15,6 +15,7 @@ from evenhand.components.example_gen import describe_examples
 from evenhand.config import Section, Synthetic
 from evenhand.data.sidecar import DataSummary
 from evenhand.models import synthetic_records
+from evenhand.models.sample_generator import plan
 
 VERSION = "1"
 """Part of the cache key: raise it when the same config should give other images."""
@@ -38,7 +39,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         generator = artifact_utils.get_single_uri(input_dict["generator"])
         real = DataSummary.read(artifact_utils.get_single_uri(input_dict["examples"]))
         settings = Settings.model_validate_json(exec_properties["settings"])
-        counts = synthetic_records.plan(settings.synthetic.per_class, real.counts["train"])
+        counts = plan(settings.synthetic.per_class, real.counts["train"])
         shards = synthetic_records.plan_shards(generator, real.class_names, counts, synthetic.uri)
         with self._make_beam_pipeline() as pipeline:
             _ = (

@@ -11,8 +11,10 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,20 +71,33 @@ class LocalRunner(LocalDagRunner):
             name = node.node_info.id
             self._on_stage(StageEvent(name, index, len(nodes), "started"))
             start = time.monotonic()
-            info = launcher.Launcher(
+            node_launcher = launcher.Launcher(
                 pipeline_node=node,
                 mlmd_connection=metadata.Metadata(connection),
                 pipeline_info=pipeline.pipeline_info,
                 pipeline_runtime_spec=pipeline.runtime_spec,
                 executor_spec=runner_utils.extract_executor_spec(deployment, name),
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
-            ).launch()
+            )
+            with _no_arguments():
+                info = node_launcher.launch()
             with metadata.Metadata(connection) as handle:
                 outcome, is_cached = _outcome(handle, name, info.execution_id)
             outcomes.append(outcome)
             state = "cached" if is_cached else "done"
             self._on_stage(StageEvent(name, index, len(nodes), state, time.monotonic() - start))
         self._on_finish(outcomes)
+
+
+@contextmanager
+def _no_arguments() -> Iterator[None]:
+    """Hides the command line: TFX's Beam executors would read our `-v` as a flag of theirs."""
+    arguments = sys.argv
+    sys.argv = arguments[:1]
+    try:
+        yield
+    finally:
+        sys.argv = arguments
 
 
 def _outcome(handle: Any, name: str, execution_id: int) -> tuple[StageOutcome, bool]:
@@ -141,11 +156,13 @@ def sweep_interrupted(connection: Any, root: Path) -> None:
 def main() -> None:
     """Runs the pipeline that `EVENHAND_CONFIG` describes, as TFX's command line expects of a pipeline file."""
     # Imported here because `run` imports this module.
-    from evenhand.config_file import load_config
+    from evenhand import config_file
+    from evenhand.pipeline import output_folder
     from evenhand.pipeline.run import build
 
-    config = load_config(os.environ.get("EVENHAND_CONFIG"))
+    config = config_file.load(os.environ.get("EVENHAND_CONFIG"))
     output = Path(os.environ.get("EVENHAND_OUTPUT", f"runs/{config.name}")).resolve()
+    output_folder.claim(output, config_file.dump(config))
     runner, pipeline = build(config, output)
     runner.run(pipeline)
 

@@ -64,7 +64,9 @@ def check(output: Path) -> None:
             raise UserError(str(output), "is a file, but a run needs a folder", "name another folder with --output")
         if not is_run(output) and any(output.iterdir()):
             raise UserError(
-                str(output), "holds files that are not a run of evenhand", "name a new folder or an empty one with --output"
+                str(output),
+                "holds files that are not a run of evenhand",
+                "name a new folder or an empty one with --output",
             )
     except OSError as error:
         raise _unwritable(output, error) from error
@@ -116,7 +118,9 @@ def locked(output: Path) -> Iterator[None]:
 
 
 def _unwritable(output: Path, error: OSError) -> UserError:
-    return UserError(str(output), f"cannot be written ({error.strerror})", "name a folder that you may write with --output")
+    return UserError(
+        str(output), f"cannot be written ({error.strerror})", "name a folder that you may write with --output"
+    )
 
 
 def _replace(path: Path, text: str) -> None:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import yaml
 from tfx.orchestration.pipeline import Pipeline
 
-from evenhand.components.model_selector import SELECTION_FILE
+from evenhand import config_file
 from evenhand.components.workspace import STATE_VARIABLE
 from evenhand.config import RunConfig
 from evenhand.data.fingerprint import fingerprint
 from evenhand.errors import GateFailed, UserError
-from evenhand.pipeline import layout
+from evenhand.pipeline import layout, output_folder
 from evenhand.pipeline.graph import create_pipeline
 from evenhand.pipeline.local_runner import LocalRunner
-from evenhand.pipeline.output_folder import claim
-from evenhand.pipeline.stages import OnStage, StageOutcome
+from evenhand.pipeline.stages import OnStage, StageEvent, StageOutcome
 from evenhand.report import finish
 from evenhand.report.result import Result
 
@@ -43,13 +40,21 @@ def run(config: RunConfig, output: Path | None = None, *, on_stage: OnStage | No
       GateFailed: if the chosen model misses `evaluation.minimum`; the results are complete all the same.
     """
     output = (output or Path("runs") / config.name).resolve()
-    is_new = not output.exists()
+    claimed = output_folder.claim(output, config_file.dump(config))
+    finished: list[StageEvent] = []
+
+    def watch(event: StageEvent) -> None:
+        if event.state != "started":
+            finished.append(event)
+        if on_stage is not None:
+            on_stage(event)
+
     try:
-        runner, pipeline = build(config, output, on_stage)
+        runner, pipeline = build(config, output, watch)
         runner.run(pipeline)
     except UserError:
-        if is_new:
-            shutil.rmtree(output, ignore_errors=True)
+        if not finished:
+            claimed.undo()
         raise
     result = Result.load(output)
     _check_gate(config, result)
@@ -57,12 +62,11 @@ def run(config: RunConfig, output: Path | None = None, *, on_stage: OnStage | No
 
 
 def build(config: RunConfig, output: Path, on_stage: OnStage | None = None) -> tuple[LocalRunner, Pipeline]:
-    """The runner and the graph of a run into `output`, which is claimed for it.
+    """The runner and the graph of a run into `output`, a claimed folder.
 
     Raises:
-      UserError: if the folder cannot be written or holds something else, or the source cannot be read.
+      UserError: if the source cannot be read or an option is wrong.
     """
-    claim(output, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     # Executors find the state folder here: it is not part of a node's parameters, hence not of its cache key.
     os.environ[STATE_VARIABLE] = str(output / "state")
     pipeline = create_pipeline(

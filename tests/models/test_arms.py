@@ -1,0 +1,50 @@
+"""The arms of a run and how they share the budget."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evenhand.config import RunConfig
+from evenhand.errors import UserError
+from evenhand.models.arms import phase_steps, plan_arms
+from evenhand.models.phase import Phase
+
+
+def test_a_strategy_with_synthetic_images_gets_a_matched_arm() -> None:
+    arms = {arm.name: arm for arm in plan_arms(RunConfig())}
+    assert list(arms)[-1] == "pretrain_finetune_matched"
+    assert arms["pretrain_finetune"].matched == "pretrain_finetune_matched"
+    twin = arms["pretrain_finetune_matched"]
+    assert twin.is_control and not twin.uses_synthetic and twin.matched is None
+    assert [phase.share for phase in twin.phases] == [phase.share for phase in arms["pretrain_finetune"].phases]
+
+
+def test_without_synthetic_images_there_is_no_matched_arm() -> None:
+    config = RunConfig.model_validate({"strategies": ["baseline", "oversample"]})
+    assert [arm.name for arm in plan_arms(config)] == ["baseline", "oversample"]
+
+
+def test_an_unknown_option_of_a_strategy_names_the_field() -> None:
+    config = RunConfig.model_validate(
+        {"strategies": ["baseline", {"name": "pretrain_finetune", "options": {"pretrain_shar": 0.5}}]}
+    )
+    with pytest.raises(UserError, match=r"strategies\.pretrain_finetune\.options.*pretrain_share"):
+        plan_arms(config)
+
+
+@given(st.lists(st.floats(0.01, 1.0), min_size=1, max_size=5), st.integers(5, 5000))
+def test_phases_use_the_budget_exactly(shares: list[float], steps: int) -> None:
+    total = sum(shares)
+    phases = tuple(Phase(on="real", share=share / total) for share in shares)
+    planned = phase_steps(phases, steps)
+    assert sum(planned) == steps
+    assert min(planned) >= 1
+    for phase, number in zip(phases, planned, strict=True):
+        assert abs(number - phase.share * steps) <= len(phases)
+
+
+def test_fewer_steps_than_phases_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least as many steps"):
+        phase_steps((Phase(on="real", share=0.5), Phase(on="real", share=0.5)), 1)
