@@ -1,0 +1,119 @@
+"""Batches of an `ImageTable`: batch k is a pure function of the seed and k, so training can go on from any step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from evenhand.config import Augmentation
+from evenhand.data.augmentation import augment
+from evenhand.data.image_table import ImageTable
+
+Sampling = Literal["instance", "balanced", "sqrt"]
+
+
+def batches(
+    table: ImageTable,
+    *,
+    batch_size: int,
+    sampling: Sampling,
+    seed: int,
+    num_steps: int,
+    first_step: int = 0,
+    augmentation: Augmentation | None = None,
+) -> tf.data.Dataset:
+    """Training batches `first_step`, `first_step` + 1, …, `num_steps` of them.
+
+    Args:
+      table: the images; at least one.
+      batch_size: images in a batch.
+      sampling: `instance` goes through all images in a new order each epoch (a batch may straddle two epochs);
+        `balanced` draws the class first, every class alike; `sqrt` draws classes by the square root of their counts.
+      seed: of order and augmentation.
+      num_steps: batches to give.
+      first_step: number of the first one; 0 unless training goes on after an interruption.
+      augmentation: random changes of the images; None for none.
+
+    Returns:
+      A dataset of known cardinality of (float32[b, h, w, c] in 0 … 255, int32[b]).
+    """
+    if not len(table):
+        raise ValueError("a table without images gives no batches")
+    draw = sampler(table, batch_size=batch_size, sampling=sampling, seed=seed)
+    image_shape = (batch_size, *table.image_shape)
+
+    def gather(step: np.int64) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        rows = draw(int(step))
+        return np.take(table.images, rows, axis=0), table.labels[rows].astype(np.int32)
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels = tf.numpy_function(gather, [step], (tf.uint8, tf.int32), stateful=False)
+        images = tf.cast(tf.ensure_shape(images, image_shape), tf.float32)
+        if augmentation is not None:
+            images = augment(images, tf.stack([tf.constant(seed, tf.int64), step]), augmentation)
+        return images, tf.ensure_shape(labels, [batch_size])
+
+    return (
+        tf.data.Dataset.range(first_step, first_step + num_steps)
+        .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def sampler(table: ImageTable, *, batch_size: int, sampling: Sampling, seed: int) -> Callable[[int], NDArray[np.int64]]:
+    """Step -> int64[batch_size], the rows of that step's batch."""
+    if sampling == "instance":
+        return lambda step: _epoch_rows(len(table), batch_size, seed, step)
+    counts = table.class_counts
+    present = np.flatnonzero(counts)
+    weights = np.sqrt(counts[present]) if sampling == "sqrt" else np.ones(len(present))
+    by_class = np.argsort(table.labels, kind="stable")
+    starts = np.cumsum(counts) - counts
+
+    def draw(step: int) -> NDArray[np.int64]:
+        rng = np.random.default_rng([seed, step])
+        classes = rng.choice(present, size=batch_size, p=weights / weights.sum())
+        return by_class[starts[classes] + rng.integers(counts[classes])]
+
+    return draw
+
+
+def _epoch_rows(num_images: int, batch_size: int, seed: int, step: int) -> NDArray[np.int64]:
+    positions = np.arange(step * batch_size, (step + 1) * batch_size, dtype=np.int64)
+    epochs, places = np.divmod(positions, num_images)
+    rows = np.empty(batch_size, np.int64)
+    for epoch in range(epochs[0], epochs[-1] + 1):
+        rows[epochs == epoch] = _order(num_images, seed, epoch)[places[epochs == epoch]]
+    return rows
+
+
+@lru_cache(maxsize=4)
+def _order(num_images: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch]).permutation(num_images)
+
+
+def sequential(table: ImageTable, batch_size: int) -> tf.data.Dataset:
+    """All rows once, in order, for evaluation; the last batch may be smaller.
+
+    Returns:
+      A dataset of known cardinality of (float32[b, h, w, c] in 0 … 255, int32[b]).
+    """
+
+    def gather(start: np.int64) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        stop = int(start) + batch_size
+        return np.asarray(table.images[start:stop]), table.labels[start:stop].astype(np.int32)
+
+    def batch(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels = tf.numpy_function(gather, [start], (tf.uint8, tf.int32), stateful=False)
+        return tf.cast(tf.ensure_shape(images, [None, *table.image_shape]), tf.float32), tf.ensure_shape(labels, [None])
+
+    return (
+        tf.data.Dataset.range(0, len(table), batch_size)
+        .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )

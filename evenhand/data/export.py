@@ -1,0 +1,159 @@
+"""Writes images for other programs: a class-per-folder tree, an .npz archive, or TFRecord files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.data.decode import encode_png
+from evenhand.errors import UserError
+
+Image = tuple[NDArray[np.uint8], int, str]
+"""Pixels uint8[h, w, 1 | 3], label, id."""
+
+Format = Literal["folder", "npz", "tfrecord"]
+
+_SHARD_IMAGES = 4096
+
+
+def export_images(images: Iterable[Image], class_names: Sequence[str], output: Path, format: Format) -> int:  # noqa: A002
+    """Writes images so that `output` appears whole or not at all.
+
+    - `folder`: `<class>/<number>.png`, which torchvision's ImageFolder and this package's source `folder` read;
+    - `npz`: `x_train` uint8[n, h, w] or [n, h, w, 3], `y_train` int64[n], `class_names`; no pickled objects. An
+      `output` that does not end in .npz is a folder, and the archive is `images.npz` in it;
+    - `tfrecord`: gzipped tf.Examples in the Slim convention, which the source `tfrecord` reads.
+
+    Args:
+      images: pixels, label and id of each image, all of one shape; taken one by one, never held together.
+      class_names: names of the classes; a label is an index into them.
+      output: folder or file to write; may exist only as an empty folder.
+      format: one of the above.
+
+    Returns:
+      How many images were written.
+
+    Raises:
+      UserError: if there is something at `output` already, or it cannot be written.
+    """
+    writers: dict[str, Callable[[Iterable[Image], Sequence[str], Path], int]] = {
+        "folder": _write_folder,
+        "npz": _write_npz,
+        "tfrecord": _write_tfrecord,
+    }
+    if format not in writers:
+        raise ValueError(f"format must be one of {', '.join(writers)}, not {format!r}")
+    output = Path(output)
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise UserError(str(output), "holds something already", "name a new or empty folder")
+    try:
+        output.absolute().parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.absolute().parent))
+    except OSError as error:
+        raise UserError(str(output), f"cannot be written ({error.strerror})", "choose another place") from error
+    try:
+        count = writers[format](images, class_names, fresh)
+        single = fresh / "images.npz" if output.suffix == ".npz" and not output.is_dir() else fresh
+        fresh.chmod(0o777 & ~_umask())
+        single.replace(output)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return count
+
+
+def _umask() -> int:
+    # Python tells the umask only by setting it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write_folder(images: Iterable[Image], class_names: Sequence[str], output: Path) -> int:
+    folders = _folder_names(class_names)
+    for name in folders:
+        (output / name).mkdir()
+    numbers = [0] * len(class_names)
+    for pixels, label, _ in images:
+        (output / folders[label] / f"{numbers[label]:06d}.png").write_bytes(encode_png(pixels))
+        numbers[label] += 1
+    return sum(numbers)
+
+
+def _folder_names(class_names: Sequence[str]) -> list[str]:
+    """Class names as folder names: distinct, and never a path that leads elsewhere."""
+    names: list[str] = []
+    for label, name in enumerate(class_names):
+        safe = re.sub(r"[/\\\x00-\x1f]", "_", name)
+        # A leading dot would hide the folder from every reader, or lead out of it.
+        safe = safe if safe and not safe.startswith(".") else f"_{safe}"
+        names.append(f"{safe}_{label}" if safe in names else safe)
+    return names
+
+
+def _write_npz(images: Iterable[Image], class_names: Sequence[str], output: Path) -> int:
+    """Streams pixels to disk first, since the archive's header must say how many there are."""
+    labels, shape = [], None
+    raw = output / "pixels"
+    with open(raw, "wb") as file:
+        for pixels, label, _ in images:
+            shape = pixels.shape if shape is None else shape
+            if pixels.shape != shape:
+                raise ValueError(f"all images must have the shape {shape}, not {pixels.shape}")
+            file.write(np.ascontiguousarray(pixels).tobytes())
+            labels.append(label)
+    height, width, channels = shape or (0, 0, 1)
+    full = (len(labels), height, width) if channels == 1 else (len(labels), height, width, channels)
+    with zipfile.ZipFile(output / "images.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("x_train.npy", "w", force_zip64=True) as member, open(raw, "rb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": full}
+            np.lib.format.write_array_header_1_0(member, header)
+            shutil.copyfileobj(file, member, 2**20)
+        for name, values in (
+            ("y_train", np.asarray(labels, np.int64)),
+            ("class_names", np.asarray(class_names, np.str_)),
+        ):
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)
+    raw.unlink()
+    return len(labels)
+
+
+def _write_tfrecord(images: Iterable[Image], class_names: Sequence[str], output: Path) -> int:
+    # The number of files stands in their names, and is known at the end.
+    from evenhand.data import records
+
+    parts: list[Path] = []
+    count, iterator = 0, iter(images)
+    while chunk := _encoded(islice(iterator, _SHARD_IMAGES), class_names):
+        parts.append(output / f"part-{len(parts)}")
+        count += records.write_shard(str(parts[-1]), chunk)
+    for index, part in enumerate(parts):
+        part.rename(output / records.shard_name(index, len(parts)))
+    return count
+
+
+def _encoded(images: Iterator[Image], class_names: Sequence[str]) -> list[bytes]:
+    from evenhand.data import records
+
+    return [
+        records.encode_example(
+            encode_png(pixels),
+            image_shape=pixels.shape,
+            image_id=image_id,
+            label=label,
+            class_name=class_names[label],
+            split="train",
+            source="synthetic" if image_id.startswith("synthetic/") else "real",
+        )
+        for pixels, label, image_id in images
+    ]

@@ -1,0 +1,161 @@
+"""A folder with one folder of images per class, or `train`, `validation` and `test` folders above such ones."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.config import Data, Section
+from evenhand.data.decode import MAX_FILE_BYTES, UnreadableImage
+from evenhand.data.fingerprint import of_files
+from evenhand.data.image_set import ImageSet
+from evenhand.data.packed_strings import PackedStrings
+from evenhand.data.sources._options import OWN_SPLITS, number, parse, required_path
+from evenhand.errors import UserError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+
+
+class Options(Section):
+    """A folder has no options; `data.group` tells persons or patients apart by file name."""
+
+
+@dataclass
+class _Listing:
+    """The image files below a folder, in order of class, then name."""
+
+    classes: list[str]
+    labels: list[int] = field(default_factory=list)
+    splits: list[int] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+    def walk(self, root: Path, splits: dict[str, int]) -> Iterator[str]:
+        """Paths below `root` of the image files, noting label and split of each, and files that are none."""
+        numbers = {name: label for label, name in enumerate(self.classes)}
+        for split, index in splits.items():
+            for name in _folders(root / split):
+                for path in _files(root / split / name):
+                    relative = path[len(str(root)) + 1 :]
+                    if not path.lower().endswith(SUFFIXES):
+                        self.others.append(relative)
+                        continue
+                    self.labels.append(numbers[name])
+                    self.splits.append(index)
+                    yield relative
+
+
+def _folders(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Regular files at any depth, sorted; hidden ones are no one's images."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = os.path.join(parent, name)
+            if not name.startswith(".") and os.path.isfile(path):
+                yield path
+
+
+def _splits(root: Path) -> dict[str, int]:
+    """Folders above the class folders -> index into `SPLITS`; `{"": 0}` where the classes stand at the top."""
+    folders = _folders(root)
+    if (
+        folders
+        and all(name.lower() in OWN_SPLITS for name in folders)
+        and any(OWN_SPLITS[name.lower()] == 1 for name in folders)
+    ):
+        return {name: OWN_SPLITS[name.lower()] for name in folders}
+    return {"": 0}
+
+
+def _list(config: Data) -> tuple[Path, _Listing, PackedStrings]:
+    root = required_path(config)
+    if not root.is_dir():
+        raise UserError(str(root), "is no folder", "give a folder with one folder of images per class")
+    root = Path(os.path.abspath(root))
+    splits = _splits(root)
+    classes, _ = number(name for split in splits for name in _folders(root / split))
+    listing = _Listing(classes)
+    names = PackedStrings(listing.walk(root, splits))
+    if not len(names):
+        raise UserError(
+            str(config.path),
+            f"holds no images in class folders ({', '.join(SUFFIXES)})",
+            "give a folder with one folder of images per class",
+        )
+    return root, listing, names
+
+
+def open_source(config: Data) -> ImageSet:
+    """Lists the files; a class is named by its folder, an image by its path.
+
+    Raises:
+      UserError: if `data.path` is no folder, holds no images, or `data.group` does not fit a file name.
+    """
+    parse(Options, config)
+    root, listing, names = _list(config)
+
+    def read(index: int) -> bytes:
+        return read_image_file(os.path.join(root, names[index]))
+
+    return ImageSet(
+        class_names=tuple(listing.classes),
+        labels=np.asarray(listing.labels, np.int32),
+        splits=np.asarray(listing.splits, np.uint8),
+        identify=lambda index: _identify(names[index]),
+        read=read,
+        groups=None if config.group is None else _groups(config.group, names),
+        unreadable=[(_identify(name), "is no image by its name") for name in listing.others],
+    )
+
+
+def _identify(relative: str) -> str:
+    # File names may hold bytes that are no text; ids are text.
+    return "folder/" + relative.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def read_image_file(path: str | os.PathLike[str]) -> bytes:
+    """The contents of an image file.
+
+    Raises:
+      UnreadableImage: if it is larger than `MAX_FILE_BYTES`.
+      OSError: if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_FILE_BYTES:
+            raise UnreadableImage(f"is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        return file.read(MAX_FILE_BYTES)
+
+
+def _groups(pattern: str, names: PackedStrings) -> NDArray[np.int32]:
+    """int32[n], numbered as the groups first appear."""
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise UserError("data.group", f"is no regular expression ({error})", "correct it") from error
+    if not expression.groups:
+        raise UserError("data.group", "has no group in parentheses", "put what names the person or patient in ( )")
+    numbers: dict[str, int] = {}
+    groups = np.empty(len(names), np.int32)
+    for index in range(len(names)):
+        name = os.path.basename(names[index])
+        match = expression.search(name)
+        if match is None or match[1] is None:
+            raise UserError("data.group", f"does not match the file name {name!r}", "let it match every file name")
+        groups[index] = numbers.setdefault(match[1], len(numbers))
+    return groups
+
+
+def fingerprint(config: Data) -> str:
+    """Digest over the paths below the folder and the contents of the files."""
+    root, _, names = _list(config)
+    return of_files((names[index], os.path.join(root, names[index])) for index in range(len(names)))
