@@ -1,0 +1,147 @@
+"""A trained generator on the disk: a SavedModel that draws images, and a description of it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from evenhand.config import Section
+from evenhand.errors import UserError
+from evenhand.models.train_generator import GeneratorRun, uint8_sampler
+from evenhand.models.training.checkpoint import to_array
+
+FILE_NAME = "generator.json"
+SIGNATURE = "sample"
+
+
+class GeneratorCard(Section):
+    """What is known of a saved generator, in `generator.json`.
+
+    Attributes:
+      name: of the generator, as in the config.
+      options: its options.
+      class_names: names of the classes; a label is an index into them.
+      image_shape: height, width, channels.
+      weights_sha256: digest of every weight that training changed.
+      steps: training steps.
+      seed: of the training.
+      seconds: wall-clock time of the training.
+      device: how the hardware was used.
+      history: rows of logged means, each with its `step`.
+      extra: whatever the caller wanted to keep.
+    """
+
+    name: str
+    options: dict[str, Any]
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    weights_sha256: str
+    steps: int
+    seed: int
+    seconds: float
+    device: dict[str, Any] = {}
+    history: tuple[dict[str, float], ...] = ()
+    extra: dict[str, Any] = {}
+
+    @classmethod
+    def read(cls, folder: str | Path) -> GeneratorCard:
+        """Reads the description in `folder`.
+
+        Raises:
+          UserError: if `folder` holds no generator of ours.
+        """
+        path = f"{folder}/{FILE_NAME}"
+        if not tf.io.gfile.exists(path):
+            raise UserError(str(folder), f"holds no generator ({FILE_NAME} is missing)", "name the folder of a run")
+        return cls.model_validate_json(tf.io.gfile.GFile(path, "rb").read())
+
+
+class Sampler:
+    """Draws images from a saved generator; see `load_sampler`.
+
+    Attributes:
+      card: what is known of the generator.
+    """
+
+    def __init__(self, folder: str, card: GeneratorCard) -> None:
+        self.card = card
+        self._loaded = tf.saved_model.load(folder)
+        self._draw = self._loaded.signatures[SIGNATURE]
+
+    @property
+    def name(self) -> str:
+        """Of the generator."""
+        return self.card.name
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.card.class_names
+
+    def __call__(self, labels: NDArray[np.int32], seeds: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Images, uint8[n, h, w, c]; each depends on its own label (int32[n]) and seed (int64[n]) alone.
+
+        The last bit of a pixel may depend on n: `sample_generator` always draws whole blocks, and so avoids that.
+        """
+        images: NDArray[np.uint8] = self._draw(
+            labels=tf.constant(labels, tf.int32), seed=tf.constant(seeds, tf.int64)
+        )["images"].numpy()
+        return images
+
+
+def save_generator(
+    run: GeneratorRun, folder: str | Path, *, class_names: tuple[str, ...], extra: dict[str, Any] | None = None
+) -> GeneratorCard:
+    """Writes a SavedModel with the signature `sample`, and `generator.json` beside it.
+
+    Args:
+      run: from `train_generator`.
+      folder: local or remote; what it holds is overwritten.
+      class_names: names of the classes, in the order of the labels.
+      extra: JSON values to keep in the description.
+
+    Returns:
+      The description.
+    """
+    holder = tf.Module()
+    holder.weights = [variable.value for variable in run.model.variables]
+    sample = uint8_sampler(run.model)
+    tf.saved_model.save(holder, str(folder), signatures={SIGNATURE: sample})
+    card = GeneratorCard(
+        name=run.name,
+        options=run.options.model_dump(mode="json"),
+        class_names=tuple(class_names),
+        image_shape=run.model.image_shape,
+        weights_sha256=weights_digest(run),
+        steps=run.steps,
+        seed=run.seed,
+        seconds=run.seconds,
+        device=run.device,
+        history=run.history,
+        extra=extra or {},
+    )
+    with tf.io.gfile.GFile(f"{folder}/{FILE_NAME}", "w") as file:
+        file.write(card.model_dump_json(indent=1))
+    return card
+
+
+def load_sampler(folder: str | Path) -> Sampler:
+    """Loads what `save_generator` wrote; no Python code of the generator is needed, nor run.
+
+    Raises:
+      UserError: if `folder` holds no generator of ours.
+    """
+    return Sampler(str(folder), GeneratorCard.read(folder))
+
+
+def weights_digest(run: GeneratorRun) -> str:
+    """SHA-256 over all weights of the model, hexadecimal: equal for equal trainings."""
+    digest = hashlib.sha256()
+    for variable in run.model.variables:
+        digest.update(np.ascontiguousarray(to_array(variable)).tobytes())
+    return digest.hexdigest()

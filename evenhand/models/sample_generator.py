@@ -1,0 +1,68 @@
+"""Draws images from a trained generator, the same bytes however the work is divided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 64
+"""Seeds that are drawn together: block b holds the seeds 64 b to 64 b + 63, whoever asks for whichever of them."""
+
+
+class DrawsImages(Protocol):
+    """What `generator_artifact.load_sampler` and `GeneratorRun.sampler` give."""
+
+    def __call__(self, labels: NDArray[np.int32], seeds: NDArray[np.int64], /) -> NDArray[np.uint8]:
+        """Images, uint8[n, h, w, c], of labels int32[n] and seeds int64[n]."""
+
+
+def sample_generator(sampler: DrawsImages, *, label: int, count: int, first_seed: int = 0) -> NDArray[np.uint8]:
+    """Draws `count` images of one class, those of the seeds `first_seed` onwards.
+
+    The generator always sees whole blocks of 64 seeds of one class, because the last bits of a matrix product depend
+    on its shape: so the image of a class and a seed is the same however many are asked for, and from wherever.
+
+    Args:
+      sampler: from `load_sampler`.
+      label: index of the class.
+      count: images; 0 gives none.
+      first_seed: not negative.
+
+    Returns:
+      uint8[count, h, w, c].
+
+    Raises:
+      ValueError: if `count` or `first_seed` is negative.
+
+    Example:
+      images = evenhand.sample_generator(load_sampler(folder), label=3, count=100)
+    """
+    if count < 0 or first_seed < 0:
+        raise ValueError(f"count and first_seed may not be negative, not {count} and {first_seed}")
+    labels = np.full(BLOCK, label, np.int32)
+    first_block, end_block = first_seed // BLOCK, -(-(first_seed + count) // BLOCK)
+    blocks = [
+        sampler(labels, np.arange(block * BLOCK, (block + 1) * BLOCK, dtype=np.int64))
+        for block in range(first_block, max(end_block, first_block + 1))
+    ]
+    start = first_seed - first_block * BLOCK
+    return np.concatenate(blocks)[start : start + count]
+
+
+def plan(per_class: int | Literal["balance"], train_counts: Sequence[int]) -> list[int]:
+    """How many synthetic images of each class to draw.
+
+    Args:
+      per_class: the same number for every class (S1), or `balance`: what each class lacks to the largest (S3).
+      train_counts: real training images of each class.
+
+    Returns:
+      A count for each class; never more than asked.
+    """
+    if per_class == "balance":
+        largest = max(train_counts)
+        return [int(largest - count) for count in train_counts]
+    return [per_class for _ in train_counts]

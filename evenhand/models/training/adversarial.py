@@ -1,0 +1,167 @@
+"""The one training loop of all generators: a Keras model that walks its updates in `train_step`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from evenhand.models.training.update import Update
+
+Tensor = Any
+
+
+class Batch(NamedTuple):
+    """Real images as a loss sees them.
+
+    Attributes:
+      images: float32[n, h, w, c] in [-1, 1].
+      labels: int32[n].
+    """
+
+    images: Tensor
+    labels: Tensor
+
+
+class ConditionalGenerator(keras.Model):
+    """A generator that draws images of a given class, and the training of it.
+
+    A subclass builds its networks, names its updates with `set_updates` and says what they minimise (`update_loss`) and
+    how an image is drawn (`sample`). Everything else is here or in the callbacks of `fit`: gradients, optimizers,
+    schedules, random seeds, and the promise that an update changes nothing but its own networks.
+
+    Data for `fit` are pairs (float32[n * max repeat, h, w, c] in 0..255, int32[n * max repeat]); see `batches_per_step`.
+
+    Args:
+      image_shape: height, width, channels.
+      num_classes: classes; labels are in [0, num_classes).
+      seed: of everything that is drawn in training.
+    """
+
+    updates: tuple[Update, ...]
+
+    def __init__(self, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> None:
+        super().__init__()
+        self.image_shape, self.num_classes, self.training_seed = tuple(image_shape), num_classes, seed
+        self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
+        self.built = True
+
+    def set_updates(self, updates: Sequence[Update]) -> None:
+        """Takes the updates, in their order, and builds their optimizers."""
+        self.updates = tuple(updates)
+        self.optimizers = list({id(update.optimizer): update.optimizer for update in updates}.values())
+        for update in updates:
+            update.optimizer.build(update.trainable_weights)
+        names = [name for update in updates for name in (f"{update.name}_loss", *update.metrics)]
+        self._means = {name: keras.metrics.Mean(name=name) for name in names}
+
+    @abstractmethod
+    def update_loss(self, update: Update, batch: Batch, seed: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """What `update` minimises.
+
+        Args:
+          update: one of `updates`.
+          batch: real images, other ones for each repetition within a step.
+          seed: int32[2] for stateless random operations; the same for all updates of a step (by repetition), so that a
+            generator can meet the very latents that its discriminator has just seen. Fold in numbers to draw more.
+
+        Returns:
+          A scalar, and the values named in `update.metrics`.
+        """
+
+    @abstractmethod
+    def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
+        """Draws images; each depends on its own label and seed alone.
+
+        Args:
+          labels: int32[n].
+          seeds: int64[n].
+
+        Returns:
+          float32[n, h, w, c] in [-1, 1].
+        """
+
+    def after_step(self) -> None:  # noqa: B027 - most generators need nothing here
+        """Called at the end of each training step, e.g. to move a running average of weights."""
+
+    @property
+    def batches_per_step(self) -> int:
+        """Batches of real images that a step consumes: one for each repetition of the update that repeats most."""
+        return max(update.repeat for update in self.updates)
+
+    @property
+    def steps_done(self) -> int:
+        """Training steps so far."""
+        return int(tf.convert_to_tensor(self.step.value))
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Means of the losses and other values since the last reset."""
+        return list(self._means.values())
+
+    def prepare(self, *, jit_compile: bool = False, steps_per_execution: int = 1) -> None:
+        """Compiles the model for `fit`; the optimizers are those of its updates."""
+        self.compile(optimizer=None, loss=None, jit_compile=jit_compile, steps_per_execution=steps_per_execution)
+
+    def call(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
+        """`sample`, for Keras."""
+        return self.sample(*inputs)
+
+    def train_step(self, data: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Every update once, in order, each as often as it repeats and only in the steps of its schedule."""
+        images, labels = data
+        images = tf.split(ops.cast(images, "float32") / 127.5 - 1.0, self.batches_per_step)
+        labels = tf.split(ops.cast(labels, "int32"), self.batches_per_step)
+        seed = self._step_seed()
+        for update in self.updates:
+            for repetition in range(update.repeat):
+                batch = Batch(images[repetition], labels[repetition])
+                self._take_turn(update, batch, tf.random.experimental.stateless_fold_in(seed, repetition))
+        self.after_step()
+        self.step.assign_add(1)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def _step_seed(self) -> Tensor:
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = tf.random.experimental.stateless_fold_in(tf.constant([self.training_seed, 0]), self.step.value)
+        return tf.random.experimental.stateless_fold_in(seed, tf.cast(replica, tf.int32))
+
+    def _take_turn(self, update: Update, batch: Batch, seed: Tensor) -> None:
+        if not update.is_scheduled:
+            return self._improve(update, batch, seed)
+        step = self.step.value
+        stop = tf.int32.max if update.stop is None else update.stop
+        is_due = (step >= update.start) & (step < stop) & ((step - update.start) % update.every == 0)
+        # A condition within the graph: a schedule never traces the step again.
+        return tf.cond(is_due, lambda: self._improve(update, batch, seed), lambda: None)
+
+    def _improve(self, update: Update, batch: Batch, seed: Tensor) -> None:
+        others = self._statistics_of_others(update)
+        before = [tf.identity(variable.value) for variable in others]
+        weights = update.trainable_weights
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([weight.value for weight in weights])
+            loss, metrics = self.update_loss(update, batch, seed)
+            scaled = update.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, [weight.value for weight in weights])
+        update.optimizer.apply(gradients, weights)
+        # Running the other networks in training mode moved their batch statistics: put them back.
+        for variable, value in zip(others, before, strict=True):
+            variable.assign(value)
+        self._means[f"{update.name}_loss"].update_state(loss)
+        for name in update.metrics:
+            self._means[name].update_state(metrics[name])
+
+    def _statistics_of_others(self, update: Update) -> list[keras.Variable]:
+        own = {id(network) for network in update.networks}
+        networks = {id(network): network for other in self.updates for network in other.networks}
+        return [
+            variable
+            for key, network in networks.items()
+            if key not in own
+            for variable in network.non_trainable_weights
+        ]

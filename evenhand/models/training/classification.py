@@ -1,0 +1,213 @@
+"""The training step of every classifier, and the compiled network that trainings in one process share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from evenhand import registry
+from evenhand.config import Classifier, Device, parse_options
+from evenhand.data.image_table import ImageTable
+from evenhand.models import losses
+from evenhand.models.training.device import ResolvedDevice, resolve
+
+ImageShape = tuple[int, int, int]
+Weights = list[NDArray[Any]]
+
+PREDICTION_BATCH = 256
+
+
+def build_network(classifier: Classifier, image_shape: ImageShape, num_classes: int, seed: int) -> keras.Model:
+    """Builds a configured classifier: float32[n, h, w, c] in 0..255 -> float32[n, num_classes] logits.
+
+    Raises:
+      UserError: if its options or weights are wrong.
+    """
+    module = registry.load("models.classifiers", classifier.name)
+    network: keras.Model = module.build(
+        parse_options(module.Options, classifier.options, "classifier.options"),
+        variant=registry.variant("models.classifiers", classifier.name),
+        image_shape=image_shape,
+        num_classes=num_classes,
+        weights=classifier.weights,
+        seed=seed,
+    )
+    return network
+
+
+class CosineRate(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that rises linearly over the warm-up and then falls to 0 along half a cosine.
+
+    Its settings are variables, so that another phase needs no new trace of the training step.
+    """
+
+    def __init__(self) -> None:
+        self._settings = [keras.Variable(1.0, trainable=False, name=name) for name in ("peak", "warm_up", "steps")]
+
+    def set(self, peak: float, warm_up: int, steps: int) -> None:
+        """Starts another schedule: `warm_up` of `steps` gradient steps rise to `peak`."""
+        for variable, value in zip(self._settings, (peak, warm_up, steps), strict=True):
+            variable.assign(float(value))
+
+    def __call__(self, step: Any) -> Any:
+        """Rate of gradient step number `step`, counted from 0."""
+        peak, warm_up, steps = (keras.ops.convert_to_tensor(variable) for variable in self._settings)
+        step = keras.ops.cast(step, "float32")
+        rising = (step + 1.0) / keras.ops.maximum(warm_up, 1.0)
+        passed = keras.ops.clip((step - warm_up) / keras.ops.maximum(steps - warm_up, 1.0), 0.0, 1.0)
+        return peak * keras.ops.where(step < warm_up, rising, 0.5 * (1.0 + keras.ops.cos(np.pi * passed)))
+
+    def get_config(self) -> dict[str, Any]:
+        """Nothing: the settings are state, not configuration."""
+        return {}
+
+
+class Classification(keras.Model):
+    """Trains a network by cross-entropy with a class prior beside the logits.
+
+    Attributes:
+      network: images -> logits.
+      log_prior: float32[c]; zeros for plain cross-entropy.
+      best: weights to go back to, when asked for; part of the model's state, so a checkpoint holds them.
+    """
+
+    def __init__(self, network: keras.Model, *, keeps_best: bool) -> None:
+        super().__init__(name="classification")
+        self.network = network
+        self.log_prior = self.add_weight(
+            shape=(network.output_shape[-1],), initializer="zeros", trainable=False, dtype="float32", name="log_prior"
+        )
+        self.best = [keras.Variable(w, trainable=False, name="best") for w in network.weights] if keeps_best else []
+        self.loss_mean = keras.metrics.Mean("loss")
+        self.accuracy_mean = keras.metrics.SparseCategoricalAccuracy("accuracy")
+        self.built = True
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        """float32[n, h, w, c] in 0..255 -> float32[n, c] logits."""
+        return self.network(images, training=training)
+
+    def train_step(self, data: tuple[Any, Any]) -> dict[str, Any]:
+        """One gradient step on (images, labels)."""
+        images, labels = data
+        with tf.GradientTape() as tape:
+            logits = self.network(images, training=True)
+            loss = losses.prior_cross_entropy(logits, labels, self.log_prior)
+            # Replicas' gradients are summed, so each takes its share of the mean.
+            scaled = self.optimizer.scale_loss(loss / self.distribute_strategy.num_replicas_in_sync)
+        variables = self.network.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
+        self.loss_mean.update_state(loss)
+        self.accuracy_mean.update_state(labels, logits)
+        return {"loss": self.loss_mean.result(), "accuracy": self.accuracy_mean.result()}
+
+
+class SharedClassifier:
+    """A compiled network whose traced functions outlive a training; its state belongs to whoever used it last.
+
+    Tracing EfficientNetV2-B0's training step takes 15 to 30 seconds on two cores, more than a phase of the demo. So
+    one network per configuration is traced once in a process, and each training starts by putting all its state
+    back: weights, batch statistics, dropout noise, optimizer, schedule and class prior.
+
+    Args:
+      classifier: the config's section.
+      image_shape: height, width, channels.
+      num_classes: outputs.
+      device: the config's section.
+      keeps_best: whether trainings go back to the best weights they had.
+    """
+
+    def __init__(
+        self, classifier: Classifier, image_shape: ImageShape, num_classes: int, device: Device, keeps_best: bool
+    ) -> None:
+        self.classifier, self.image_shape, self.num_classes = classifier, image_shape, num_classes
+        self.device: ResolvedDevice = resolve(device, classifier.name)
+        self._initial: dict[int, Weights] = {}
+        with self.device.scope():
+            self.network = build_network(classifier, image_shape, num_classes, seed=0)
+            self._initial[0] = _values(self.network)
+            self.rate = CosineRate()
+            optimizer = keras.optimizers.Adam(self.rate)
+            optimizer.build(self.network.trainable_variables)
+            self.model = Classification(self.network, keeps_best=keeps_best)
+            self.model.compile(
+                optimizer=optimizer,
+                jit_compile=self.device.jit_compile,
+                steps_per_execution=self.device.steps_per_execution,
+            )
+        self._initial_optimizer = [np.array(variable.numpy()) for variable in self.model.optimizer.variables]
+
+    def reset(self, seed: int) -> None:
+        """Puts everything back to how a fresh build with `seed` would be."""
+        if seed not in self._initial:
+            with self.device.scope():
+                self._initial = {seed: _values(self.build(seed))}
+        for variable, value in zip(self.network.variables, self._initial[seed], strict=True):
+            variable.assign(value)
+        for variable, value in zip(self.model.optimizer.variables, self._initial_optimizer, strict=True):
+            variable.assign(value)
+        self.model.log_prior.assign(np.zeros(self.num_classes, np.float32))
+        self.model.reset_metrics()
+
+    def build(self, seed: int) -> keras.Model:
+        """A network of its own, like the shared one."""
+        return build_network(self.classifier, self.image_shape, self.num_classes, seed)
+
+    @property
+    def weights(self) -> Weights:
+        """A copy of the network's weights."""
+        return [np.array(weight.numpy()) for weight in self.network.weights]
+
+    @weights.setter
+    def weights(self, values: Sequence[NDArray[Any]]) -> None:
+        for weight, value in zip(self.network.weights, values, strict=True):
+            weight.assign(value)
+
+    @cached_property
+    def probabilities(self) -> Any:
+        """The one traced inference: float32[n, h, w, c] in 0..255 -> float32[n, c] probabilities."""
+        signature = [tf.TensorSpec([None, *self.image_shape], tf.float32, name="images")]
+        return tf.function(
+            lambda images: tf.nn.softmax(self.network(images, training=False)),
+            input_signature=signature,
+            autograph=False,
+        )
+
+    def predict(self, table: ImageTable) -> NDArray[np.float32]:
+        """float32[n, c], class probabilities of every row, by the network's present weights."""
+        parts = [
+            self.probabilities(tf.constant(table.images[start : start + PREDICTION_BATCH], tf.float32)).numpy()
+            for start in range(0, len(table), PREDICTION_BATCH)
+        ]
+        return np.concatenate([np.zeros((0, self.num_classes), np.float32), *parts])
+
+
+@lru_cache(maxsize=2)
+def _shared(
+    classifier: str, image_shape: ImageShape, num_classes: int, device: str, keeps_best: bool
+) -> SharedClassifier:
+    return SharedClassifier(
+        Classifier.model_validate_json(classifier),
+        image_shape,
+        num_classes,
+        Device.model_validate_json(device),
+        keeps_best,
+    )
+
+
+def shared_classifier(
+    classifier: Classifier, image_shape: ImageShape, num_classes: int, device: Device, *, keeps_best: bool
+) -> SharedClassifier:
+    """The process's one compiled network for these settings; the two used last are kept."""
+    return _shared(
+        classifier.canonical_json(), tuple(image_shape), num_classes, device.canonical_json(), keeps_best
+    )
+
+
+def _values(network: keras.Model) -> Weights:
+    return [np.array(variable.numpy()) for variable in network.variables]

@@ -1,0 +1,165 @@
+"""What happens between a classifier's gradient steps: logs and progress, the stop on NaN, early stopping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from evenhand import progress
+from evenhand.config import EarlyStopping
+from evenhand.data.image_table import ImageTable
+from evenhand.errors import EvenhandError
+from evenhand.models.training.classification import CosineRate, SharedClassifier
+
+_EVERY_STEPS = 10
+
+
+class Log(keras.callbacks.Callback):
+    """Keeps a row of values every ten steps, tells progress and TensorBoard, and stops when the loss is not finite.
+
+    Args:
+      task: what progress calls the training.
+      steps: gradient steps in all.
+      epochs_per_step: batch size over images; people read epochs.
+      rate: the schedule.
+      log_dir: for TensorBoard, or None.
+
+    Attributes:
+      rows: what was logged, averaged over the steps since the row before.
+      seconds: spent by earlier attempts.
+    """
+
+    def __init__(
+        self, task: str, steps: int, epochs_per_step: float, rate: CosineRate, log_dir: Path | None
+    ) -> None:
+        super().__init__()
+        self._task, self._steps, self._epochs_per_step, self._rate = task, steps, epochs_per_step, rate
+        self._writer = tf.summary.create_file_writer(str(log_dir)) if log_dir is not None else None
+        self.rows: list[dict[str, float]] = []
+        self.seconds = 0.0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._done = self._tell(int(self.model.optimizer.iterations), {})
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        step = int(self.model.optimizer.iterations)
+        if step - self._done < _EVERY_STEPS and step < self._steps:
+            return
+        values = {name: float(value) for name, value in logs.items()}
+        if not math.isfinite(values["loss"]):
+            raise EvenhandError(
+                f"{self._task}: the loss was not finite by step {step}; lower training.learning_rate."
+            )
+        self.model.reset_metrics()
+        values["learning_rate"] = float(self._rate(step - 1))
+        self.rows.append({"step": step, **values})
+        self.write(step, values)
+        self._done = self._tell(step, values)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._writer is not None:
+            self._writer.flush()
+
+    def add(self, step: int, name: str, value: float) -> None:
+        """Adds a value to the row of `step`, which is begun where there is none."""
+        if not self.rows or self.rows[-1]["step"] != step:
+            self.rows.append({"step": step})
+        self.rows[-1][name] = value
+        self.write(step, {name: value})
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes values for TensorBoard."""
+        if self._writer is not None:
+            with self._writer.as_default(step=step):
+                for name, value in values.items():
+                    tf.summary.scalar(name, value)
+
+    def state(self, seconds: float) -> dict[str, Any]:
+        """What a checkpoint must hold."""
+        return {"rows": self.rows, "seconds": seconds}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what a checkpoint held."""
+        self.rows, self.seconds = list(state["rows"]), float(state["seconds"])
+
+    def _tell(self, step: int, values: Mapping[str, float]) -> int:
+        progress.advance(self._task, step, self._steps, metrics={"epoch": step * self._epochs_per_step, **values})
+        return step
+
+
+class EarlyStop(keras.callbacks.Callback):
+    """Stops when the phase's own loss on validation has not improved, and goes back to the best weights.
+
+    Args:
+      shared: the network in training.
+      validation: images that it evaluates on.
+      settings: patience and interval.
+      log: takes the losses.
+
+    Attributes:
+      stopped: whether patience has run out.
+    """
+
+    def __init__(self, shared: SharedClassifier, validation: ImageTable, settings: EarlyStopping, log: Log) -> None:
+        super().__init__()
+        self._shared, self._validation, self._settings, self._log = shared, validation, settings, log
+        self._best, self._waited, self._evaluated_at = math.inf, 0, 0
+        self.stopped = False
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        step = int(self.model.optimizer.iterations)
+        if step - self._evaluated_at < self._settings.every:
+            return
+        self._evaluate(step)
+        if self.stopped:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Any = None) -> None:
+        step = int(self.model.optimizer.iterations)
+        if step > self._evaluated_at:
+            self._evaluate(step)
+
+    def keep_best(self) -> None:
+        """Sets the network to the best weights seen."""
+        for weight, best in zip(self._shared.network.weights, self._shared.model.best, strict=True):
+            weight.assign(best)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must hold besides the model's variables, among which the best weights are."""
+        return {
+            "best": self._best if math.isfinite(self._best) else None,
+            "waited": self._waited,
+            "evaluated_at": self._evaluated_at,
+            "stopped": self.stopped,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what a checkpoint held."""
+        self._best = math.inf if state["best"] is None else float(state["best"])
+        self._waited, self._evaluated_at = int(state["waited"]), int(state["evaluated_at"])
+        self.stopped = bool(state["stopped"])
+
+    def _evaluate(self, step: int) -> None:
+        self._evaluated_at = step
+        loss = self._loss()
+        self._log.add(step, "validation_loss", loss)
+        if loss < self._best:
+            self._best, self._waited = loss, 0
+            for best, weight in zip(self._shared.model.best, self._shared.network.weights, strict=True):
+                best.assign(weight)
+        else:
+            self._waited += 1
+            self.stopped = self._waited >= self._settings.patience
+
+    def _loss(self) -> float:
+        """The phase's loss: softmax(logits + log prior), from probabilities p as p * prior, normalised again."""
+        prior = np.exp(self._shared.model.log_prior.numpy().astype(np.float64))
+        weighted = self._shared.predict(self._validation).astype(np.float64) * prior
+        chosen = weighted[np.arange(len(weighted)), self._validation.labels] / weighted.sum(axis=1)
+        return float(-np.log(np.maximum(chosen, 1e-12)).mean())

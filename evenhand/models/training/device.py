@@ -1,0 +1,127 @@
+"""How a model uses the hardware: distribution, compilation, precision and steps per execution, `auto` resolved.
+
+What `auto` chooses, and why:
+
+- distribution: one replica per accelerator when there are several, none otherwise.
+- xla: on accelerators only. On CPUs it made the small networks here no faster, and compiling takes seconds.
+- precision: float32 everywhere. On CPUs mixed precision is slower, and on accelerators the small networks here are
+  bound by launching kernels, not by arithmetic; `mixed_bfloat16` is there for whoever trains large ones.
+- steps per execution: `_STEPS_PER_EXECUTION`, and 1 on mirrored devices; it saves Python's share of a step, which matters where a step is short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from evenhand.config import Device
+from evenhand.errors import UserError
+
+_STEPS_PER_EXECUTION = {"cpu": {"cgan": 10, "cnn": 4}, "accelerator": {"cgan": 50, "cnn": 20}}
+_STEPS_PER_EXECUTION_ELSEWHERE = {"cpu": 1, "accelerator": 10}
+
+
+@dataclass(frozen=True)
+class ResolvedDevice:
+    """Settings without `auto`.
+
+    Attributes:
+      distribution: TensorFlow's strategy, or None on one device.
+      jit_compile: compile the training step by XLA.
+      precision: name of the Keras dtype policy.
+      steps_per_execution: training steps per call of the compiled function.
+    """
+
+    distribution: tf.distribute.Strategy | None
+    jit_compile: bool
+    precision: str
+    steps_per_execution: int
+
+    @property
+    def num_replicas(self) -> int:
+        """Replicas that share a batch."""
+        return 1 if self.distribution is None else int(self.distribution.num_replicas_in_sync)
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Within it models are built for this device, in this precision; both are put back afterwards."""
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.precision)
+        try:
+            if self.distribution is None:
+                yield
+            else:
+                with self.distribution.scope():
+                    yield
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    def describe(self) -> dict[str, Any]:
+        """The settings as JSON, for the result."""
+        return {
+            "distribution": "none" if self.distribution is None else type(self.distribution).__name__,
+            "replicas": self.num_replicas,
+            "xla": self.jit_compile,
+            "precision": self.precision,
+            "steps_per_execution": self.steps_per_execution,
+        }
+
+
+def resolve(device: Device, model_name: str) -> ResolvedDevice:
+    """Decides what `auto` means on this machine.
+
+    Args:
+      device: the config's section.
+      model_name: name of the generator or classifier, e.g. `cgan` or `efficientnetv2-b0`.
+
+    Raises:
+      UserError: if the distribution asked for needs hardware that is not there.
+    """
+    accelerators = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU")
+    kind = "accelerator" if accelerators or device.distribution == "tpu" else "cpu"
+    distribution = _distribution(device.distribution)
+    steps = device.steps_per_execution
+    if steps == "auto" and isinstance(distribution, tf.distribute.MirroredStrategy):
+        # Keras' loop over several steps cannot merge the replicas' gradients within it (TensorFlow 2.21).
+        steps = 1
+    elif steps == "auto":
+        steps = _STEPS_PER_EXECUTION[kind].get(model_name, _STEPS_PER_EXECUTION_ELSEWHERE[kind])
+    return ResolvedDevice(
+        distribution=distribution,
+        jit_compile=kind == "accelerator" if device.xla == "auto" else device.xla,
+        precision="float32" if device.precision == "auto" else device.precision,
+        steps_per_execution=steps,
+    )
+
+
+def seed_everything(seed: int, deterministic: bool) -> None:
+    """Seeds Python, NumPy and Keras; with `deterministic`, operations give bit-equal results on one machine.
+
+    TensorFlow cannot leave the deterministic mode again, so a process that once asked for it stays in it.
+
+    Args:
+      seed: in [0, 2**31).
+      deterministic: refuse or replace operations whose result depends on the order of threads.
+    """
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def _distribution(name: str) -> tf.distribute.Strategy | None:
+    num_gpus = len(tf.config.list_logical_devices("GPU"))
+    if name == "none" or (name == "auto" and num_gpus < 2):
+        return None
+    if name == "tpu":
+        try:
+            return tf.distribute.TPUStrategy(tf.distribute.cluster_resolver.TPUClusterResolver.connect())
+        except (ValueError, RuntimeError, tf.errors.OpError) as error:
+            raise UserError("device.distribution", f"no TPU was found ({error})", "use auto") from error
+    if name == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    return tf.distribute.MirroredStrategy()
