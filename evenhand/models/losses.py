@@ -1,0 +1,108 @@
+"""Losses that more than one model uses, in `keras.ops`: any backend, any device."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+from keras import ops
+from numpy.typing import ArrayLike
+
+Tensor = Any
+
+_ABSENT = -1e9  # log of the prior of a class without images; finite, so that gradients stay finite
+
+
+def log_prior(class_counts: ArrayLike | Tensor) -> Tensor:
+    """Log of each class's share of the images, float32[c]; a class without images is put out of reach at -1e9."""
+    counts = ops.cast(ops.convert_to_tensor(class_counts), "float32")
+    present = counts > 0
+    shares = ops.where(present, counts, 1.0) / ops.maximum(ops.sum(counts), 1.0)
+    return ops.where(present, ops.log(shares), _ABSENT)
+
+
+def prior_cross_entropy(logits: Tensor, labels: Tensor, log_priors: Tensor) -> Tensor:
+    """Mean cross-entropy of `softmax(logits + log_priors)`.
+
+    With `log_priors` of zero it is plain cross-entropy, with `log_prior(class_counts)` balanced softmax: one
+    traced training step can serve both.
+
+    Args:
+      logits: float[n, c].
+      labels: int[n], in [0, c).
+      log_priors: float32[c].
+
+    Returns:
+      float32 scalar.
+    """
+    adjusted = ops.cast(logits, "float32") + log_priors
+    return ops.mean(keras.losses.sparse_categorical_crossentropy(labels, adjusted, from_logits=True))
+
+
+def balanced_softmax(logits: Tensor, labels: Tensor, class_counts: ArrayLike | Tensor) -> Tensor:
+    """Balanced softmax: cross-entropy in which each class's prior stands beside its logit.
+
+    The network then learns logits of a class-balanced posterior, since the imbalance of the training images is
+    explained by the prior, which is left off at test time (Ren et al., Balanced Meta-Softmax, 2020, equation 3).
+
+    Args:
+      logits: float[n, c].
+      labels: int[n], in [0, c).
+      class_counts: [c], training images of each class, at least one of them positive. A class without images
+        takes no part in the softmax, so no label may name it.
+
+    Returns:
+      float32 scalar, the mean over the batch.
+    """
+    return prior_cross_entropy(logits, labels, log_prior(class_counts))
+
+
+def d2d_cross_entropy(
+    embeddings: Tensor,
+    proxies: Tensor,
+    labels: Tensor,
+    *,
+    temperature: float = 0.5,
+    positive_margin: float = 0.98,
+    negative_margin: float = 0.02,
+    variant: Literal["paper", "studiogan"] = "paper",
+) -> Tensor:
+    """Data-to-data cross-entropy of ReACGAN (Kang et al., 2021, equation 8).
+
+    Pulls each embedding to the proxy of its class and pushes it from embeddings of other classes; pairs that are
+    already more than a margin apart or together give no gradient. With `s_ij = (cos(f_i, f_j) - m_n) / t` and
+    `a_i = relu((m_p - cos(f_i, v_yi)) / t)` the loss of image i is
+    `a_i + log(exp(-a_i) + sum over j with y_j != y_i of exp(relu(s_ij)))`.
+
+    Args:
+      embeddings: float[n, d], f; normalised to length 1 inside.
+      proxies: float[c, d], v; normalised to length 1 inside.
+      labels: int[n], y, in [0, c).
+      temperature: t, positive.
+      positive_margin: m_p, the cosine to the proxy from which on an image is not pulled any more.
+      negative_margin: m_n, the cosine under which images of other classes are not pushed any more.
+      variant: `paper`, or `studiogan` to reproduce its code: the largest s_ij over all j != i, taken as a constant,
+        is subtracted from the exponents of the sum only, which weakens the push by that factor.
+
+    Returns:
+      float32 scalar, the mean over the batch.
+
+    Raises:
+      ValueError: if `variant` is neither.
+    """
+    if variant not in ("paper", "studiogan"):
+        raise ValueError(f"variant must be 'paper' or 'studiogan', not {variant!r}")
+    features = ops.normalize(ops.cast(embeddings, "float32"), axis=-1, epsilon=1e-12)
+    anchors = ops.normalize(ops.cast(proxies, "float32"), axis=-1, epsilon=1e-12)
+    labels = ops.cast(labels, "int32")
+    to_proxy = ops.sum(features * ops.take(anchors, labels, axis=0), axis=-1)
+    pull = ops.relu((positive_margin - to_proxy) / temperature)
+    similarity = (ops.matmul(features, ops.transpose(features)) - negative_margin) / temperature
+    push = ops.relu(similarity)
+    if variant == "studiogan":
+        others = ops.where(ops.eye(ops.shape(labels)[0], dtype="bool"), -1e9, similarity)
+        push = push - ops.stop_gradient(ops.max(others, axis=-1, keepdims=True))
+    # An image's own class, itself included, is never among its negatives.
+    is_negative = ops.expand_dims(labels, 1) != ops.expand_dims(labels, 0)
+    exponents = ops.concatenate([-pull[:, None], ops.where(is_negative, push, -1e9)], axis=-1)
+    return ops.mean(pull + ops.logsumexp(exponents, axis=-1))

@@ -1,0 +1,226 @@
+"""Trains one phase of a strategy: the same budget, initial weights and schedule whatever the strategy."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from evenhand.config import Classifier, Device, Section, Training
+from evenhand.data.batches import batches
+from evenhand.data.image_table import ImageTable
+from evenhand.errors import UserError
+from evenhand.models import losses
+from evenhand.models.phase import Phase
+from evenhand.models.training import checkpoint
+from evenhand.models.training.classification import SharedClassifier, Weights, shared_classifier
+from evenhand.models.training.classifier_callbacks import EarlyStop, Log
+
+MODEL_FILE = "model.keras"
+
+_WARM_UP_SHARE = 0.05
+_CHECKPOINT_EVERY_STEPS = 200
+
+_LOG = logging.getLogger(__name__)
+
+
+class ClassifierTraining(Section):
+    """What a classifier's training depends on besides the images and the phase."""
+
+    classifier: Classifier = Classifier()
+    training: Training = Training()
+    device: Device = Device()
+
+
+@dataclass(frozen=True)
+class ClassifierRun:
+    """A finished training.
+
+    Attributes:
+      weights: of the network, in the order of `keras.Model.weights`.
+      class_names: names of the outputs.
+      steps: gradient steps taken; with early stopping those up to the weights that were kept may be fewer.
+      history: one row per logged step: `step` (counted from 1), `loss`, `accuracy`, `learning_rate` and, where
+        validation was evaluated, `validation_loss`.
+      seconds: wall-clock time, over all attempts when the training was interrupted.
+      stopped_early: whether it ended before its budget.
+      device: how the hardware was used, without `auto`.
+      shared: the process's compiled network of these settings, for prediction and export.
+    """
+
+    weights: Weights
+    class_names: tuple[str, ...]
+    steps: int
+    history: tuple[dict[str, float], ...]
+    seconds: float
+    stopped_early: bool
+    device: dict[str, Any] = field(default_factory=dict)
+    shared: SharedClassifier | None = field(default=None, repr=False)
+
+    def loaded(self) -> SharedClassifier:
+        """The shared network with this run's weights, until the next training of the same settings."""
+        assert self.shared is not None, "only train_classifier makes runs"
+        self.shared.weights = self.weights
+        return self.shared
+
+    @property
+    def model(self) -> keras.Model:
+        """A network of the caller's own: float32[n, h, w, c] in 0..255 -> float32[n, c] logits."""
+        assert self.shared is not None, "only train_classifier makes runs"
+        network = self.shared.build(seed=0)
+        network.set_weights(self.weights)
+        return network
+
+    def predict(self, images: ImageTable) -> NDArray[np.float32]:
+        """float32[n, c], class probabilities of every row."""
+        return self.loaded().predict(images)
+
+
+def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but three arguments are by keyword
+    images: ImageTable,
+    phase: Phase,
+    config: ClassifierTraining,
+    *,
+    steps: int,
+    seed: int = 0,
+    task: str = "classifier",
+    validation: ImageTable | None = None,
+    base_model: Path | None = None,
+    deterministic: bool = True,
+    state_dir: Path | None = None,
+    log_dir: Path | None = None,
+) -> ClassifierRun:
+    """Trains a classifier on one phase of a strategy by Adam, with a warm-up and a cosine decay.
+
+    Args:
+      images: what it trains on, all rows.
+      phase: sampling, loss, rate and augmentation; its `share` and `on` were the caller's to follow.
+      config: classifier, budget and device.
+      steps: gradient steps of this phase.
+      seed: of initial weights, order, augmentation and dropout. Equal seeds start from equal weights.
+      task: what progress calls it, after `train`.
+      validation: images for early stopping; None trains all steps.
+      base_model: the `.keras` file, or a folder with `model.keras`, whose weights it starts from; None starts from the
+        classifier's own weights.
+      deterministic: bit-equal results on one machine.
+      state_dir: where interrupted training is kept and found again; None keeps nothing.
+      log_dir: for TensorBoard; None writes no log.
+
+    Returns:
+      The run; with early stopping its weights are the best that validation saw.
+
+    Raises:
+      UserError: if there are no images, or the base model or its weights do not fit.
+      EvenhandError: if the loss is not finite any more.
+    """
+    _check(images, validation, config)
+    if deterministic:
+        # No global seed: every random number here has its own, and setting one would make TensorFlow forget the
+        # functions it has compiled, which costs EfficientNetV2-B0 ten seconds.
+        tf.config.experimental.enable_op_determinism()
+    stopping = config.training.early_stopping if validation is not None else None
+    shared = shared_classifier(
+        config.classifier,
+        images.image_shape,
+        len(images.class_names),
+        config.device,
+        keeps_best=stopping is not None,
+    )
+    _start(shared, images, phase, config, steps, seed, base_model)
+    log = Log(f"train {task}", steps, config.training.batch_size / len(images), shared.rate, log_dir)
+    stop = EarlyStop(shared, validation, stopping, log) if validation is not None and stopping is not None else None
+    restored = checkpoint.restore(state_dir, checkpoint.training_variables(shared.model))
+    first_step = 0
+    if restored is not None:
+        first_step = restored.step
+        log.restore(restored.extra)
+        if stop is not None:
+            stop.restore(restored.extra)
+        _LOG.info("%s goes on from step %d", task, first_step)
+    started = time.monotonic() - log.seconds
+    callbacks: list[keras.callbacks.Callback] = [log, *([stop] if stop else [])]
+    if state_dir is not None:
+        # Last, so that it saves what the others have counted.
+        state = lambda: {**log.state(time.monotonic() - started), **(stop.state() if stop else {})}  # noqa: E731
+        callbacks.append(checkpoint.CheckpointCallback(state_dir, _CHECKPOINT_EVERY_STEPS, extra=state))
+    if first_step < steps and not (stop is not None and stop.stopped):
+        data = batches(
+            images,
+            batch_size=config.training.batch_size,
+            sampling=phase.sampling,
+            # The second phase draws other batches than the first.
+            seed=2 * seed + (base_model is not None),
+            first_step=first_step,
+            num_steps=steps - first_step,
+            augmentation=phase.augmentation or config.training.augmentation,
+        )
+        shared.model.fit(data, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
+    taken = int(shared.model.optimizer.iterations)
+    if stop is not None:
+        stop.keep_best()
+    return ClassifierRun(
+        weights=shared.weights,
+        class_names=images.class_names,
+        steps=taken,
+        history=tuple(log.rows),
+        seconds=time.monotonic() - started,
+        stopped_early=taken < steps,
+        device=shared.device.describe(),
+        shared=shared,
+    )
+
+
+def _check(images: ImageTable, validation: ImageTable | None, config: ClassifierTraining) -> None:
+    if not len(images):
+        raise UserError("data", "there is no image to train on", "check the source, its classes and its splits")
+    if validation is not None and config.training.early_stopping is not None and not len(validation):
+        raise UserError(
+            "training.early_stopping", "the validation split holds no image", "raise data.splits.validation or set null"
+        )
+
+
+def _start(
+    shared: SharedClassifier,
+    images: ImageTable,
+    phase: Phase,
+    config: ClassifierTraining,
+    steps: int,
+    seed: int,
+    base_model: Path | None,
+) -> None:
+    """Puts the shared network at the beginning of the phase."""
+    shared.reset(seed)
+    peak = config.training.learning_rate * phase.learning_rate
+    shared.rate.set(peak, warm_up=round(_WARM_UP_SHARE * steps), steps=steps)
+    if phase.loss == "balanced_softmax":
+        shared.model.log_prior.assign(losses.log_prior(images.class_counts))
+    if base_model is not None:
+        load_base(shared.network, Path(base_model))
+
+
+def load_base(network: keras.Model, base_model: Path) -> None:
+    """Sets `network`'s weights to those of a `.keras` file; nothing else of the file is read, and no code is run.
+
+    Args:
+      network: of the same classifier, image shape and classes.
+      base_model: the file, or a folder with `model.keras`.
+
+    Raises:
+      UserError: if there is none, or it is of another network.
+    """
+    file = base_model / MODEL_FILE if base_model.is_dir() else base_model
+    if not file.is_file():
+        raise UserError(str(file), "there is no such model file", "give a model that evenhand wrote")
+    try:
+        network.load_weights(file)
+    except (ValueError, KeyError, OSError) as error:
+        raise UserError(
+            str(file), f"does not fit the classifier ({' '.join(str(error).split())[:200]})", "use the same classifier"
+        ) from error

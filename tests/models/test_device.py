@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from evenhand.config import Device
+from evenhand.models.training import device
+
+has_accelerator = bool(tf.config.list_logical_devices("GPU"))
+
+
+@pytest.mark.skipif(has_accelerator, reason="tells what auto means on a CPU")
+def test_auto_on_a_cpu() -> None:
+    resolved = device.resolve(Device(), "efficientnetv2-b0")
+    assert resolved.describe() == {
+        "distribution": "none",
+        "replicas": 1,
+        "xla": False,
+        "precision": "float32",
+        "steps_per_execution": 1,
+    }
+    assert device.resolve(Device(), "cgan").steps_per_execution > 1
+
+
+def test_explicit_settings_win() -> None:
+    resolved = device.resolve(
+        Device(distribution="none", xla=True, precision="mixed_bfloat16", steps_per_execution=7), "cgan"
+    )
+    assert (resolved.jit_compile, resolved.precision, resolved.steps_per_execution) == (True, "mixed_bfloat16", 7)
+
+
+def test_scope_sets_the_precision_and_puts_it_back() -> None:
+    resolved = device.resolve(Device(precision="mixed_bfloat16"), "cnn")
+    before = keras.config.dtype_policy().name
+    with resolved.scope():
+        layer = keras.layers.Dense(2)
+    assert layer.compute_dtype == "bfloat16"
+    assert layer.variable_dtype == "float32"
+    assert keras.config.dtype_policy().name == before
+
+
+def test_mirrored_builds_variables_in_its_scope() -> None:
+    resolved = device.resolve(Device(distribution="mirrored"), "cnn")
+    assert resolved.num_replicas >= 1
+    with resolved.scope():
+        assert tf.distribute.get_strategy() is resolved.distribution
+    assert tf.distribute.get_strategy() is not resolved.distribution
+
+
+def test_seed_everything_repeats_random_numbers() -> None:
+    def draw() -> tuple[float, float, float]:
+        device.seed_everything(3, deterministic=False)
+        return random.random(), float(np.random.rand()), float(keras.random.uniform(()))
+
+    assert draw() == draw()
+
+
+@pytest.mark.skipif(has_accelerator, reason="splits the CPU into two devices")
+def test_generator_trains_on_two_replicas() -> None:
+    """In a process of its own, since devices are fixed when TensorFlow starts."""
+    code = """
+import numpy as np, tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+from evenhand import registry
+from evenhand.models.training.checkpoint import to_array
+from evenhand.models.training.device import ResolvedDevice
+device = ResolvedDevice(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), False, "float32", 1)
+cgan = registry.load("models.generators", "cgan")
+with device.scope():
+    model = cgan.build(cgan.Options(), image_shape=(8, 8, 1), num_classes=3, seed=0)
+    model.prepare(steps_per_execution=1)
+images, labels = np.zeros((32, 8, 8, 1), "float32"), np.arange(32, dtype="int32") % 3
+before = [to_array(weight) for weight in model.generator.trainable_weights]
+model.fit(tf.data.Dataset.from_tensor_slices((images, labels)).batch(8), verbose=0, shuffle=False)
+assert model.steps_done == 4
+after = [to_array(weight) for weight in model.generator.trainable_weights]
+assert all(np.isfinite(value).all() for value in after)
+assert any((old != new).any() for old, new in zip(before, after))
+print("two replicas:", device.num_replicas)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "two replicas: 2" in done.stdout
