@@ -26,7 +26,12 @@ class UserError(EvenhandError):
 
     def __init__(self, where: str, problem: str, remedy: str) -> None:
         self.where, self.problem, self.remedy = str(where), problem, remedy
-        super().__init__(f"{where}: {problem}; {remedy}.")
+        super().__init__(_printable(f"{where}: {problem}; {remedy}."))
+
+
+def _printable(text: str) -> str:
+    # Names of files and keys come from others: a line break or an escape sequence in them must not reach a terminal.
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 class GateFailed(EvenhandError):

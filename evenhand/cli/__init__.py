@@ -13,7 +13,6 @@ app = typer.Typer(
     name="evenhand",
     help="From an imbalanced image set to a verdict per class: do synthetic images help?",
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -44,7 +43,7 @@ def _evenhand(
 def main() -> None:
     """Runs the command line and exits with its code; whatever a user can cause is one sentence on standard error."""
     try:
-        code = app(standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], prog_name="evenhand", standalone_mode=False)
     except EvenhandError as error:
         typer.echo(f"evenhand: {error}", err=True)
         code = error.exit_code

@@ -1,0 +1,38 @@
+"""`evenhand report` and `evenhand recipes`: what a run found, and configs to start from."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from evenhand.cli.options import Quiet, Run, Verbose
+from evenhand.errors import UserError
+
+
+def recipes(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print this recipe's YAML.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """List the recipes, or print one."""
+    from evenhand import config_file
+
+    if name is not None:
+        typer.echo(config_file.recipe_text(name), nl=False)
+        return
+    summaries = config_file.recipes()
+    for recipe, summary in summaries.items():
+        typer.echo(recipe if quiet else f"{recipe:<{max(map(len, summaries))}}  {summary}")
+
+
+def report(folder: Run, quiet: Quiet = False, verbose: Verbose = False) -> None:
+    """Print the per-class table of a finished run."""
+    from evenhand.cli.display import open_console
+    from evenhand.report.render import render_terminal
+    from evenhand.report.result import Result
+
+    if not (folder / "result.json").is_file():
+        raise UserError(str(folder), "holds no result.json", "name the output folder of a run that has ended")
+    render_terminal(Result.load(folder), open_console(sys.stdout))

@@ -1,0 +1,193 @@
+"""Reads a config: a YAML file or a recipe, with `--set` on top, and says in one sentence what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from evenhand.config import RunConfig
+from evenhand.errors import UserError
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without duplicate keys, of which the last would win silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def recipes() -> dict[str, str]:
+    """Name -> first comment line of every recipe that comes with evenhand."""
+    return {
+        path.stem: path.read_text("utf-8").partition("\n")[0].lstrip("# ").rstrip()
+        for path in sorted(RECIPES.glob("*.yaml"))
+    }
+
+
+def recipe_text(name: str) -> str:
+    """The YAML of a recipe, with its comments.
+
+    Raises:
+      UserError: if there is no such recipe.
+    """
+    if name not in recipes():
+        raise UserError(name, "is not a recipe", _hint(name, list(recipes())))
+    return (RECIPES / f"{name}.yaml").read_text("utf-8")
+
+
+def load(source: str | None = None, assignments: Sequence[str] = ()) -> RunConfig:
+    """The validated config of a run.
+
+    Args:
+      source: a YAML file, the name of a recipe, or None for the defaults (the demo).
+      assignments: `a.b=c` each: the YAML value c replaces what stands at a.b as a whole.
+
+    Raises:
+      UserError: if the file cannot be read or a value is refused; it names the file and the field.
+    """
+    return resolve({} if source is None else _read(source), assignments, source)
+
+
+def resolve(values: dict[str, Any], assignments: Sequence[str] = (), source: str | None = None) -> RunConfig:
+    """Validates `values` with `assignments` on top; `source` is named in errors."""
+    for assignment in assignments:
+        values = _assign(values, assignment)
+    return _validate(values, source)
+
+
+def dump(config: RunConfig) -> str:
+    """The resolved config as YAML, every default spelled out; `load` reads it back to an equal config."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _read(source: str) -> dict[str, Any]:
+    path = Path(source)
+    if path.is_file():
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(source, f"cannot be read ({error})", "give a YAML file in UTF-8") from error
+    elif path.suffix in (".yaml", ".yml") or "/" in source:
+        raise UserError(source, "there is no such config file", "check the path")
+    elif source in recipes():
+        text = recipe_text(source)
+    else:
+        raise UserError(source, "is neither a config file nor a recipe", _hint(source, list(recipes())))
+    values = _parse(text, source)
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(source, "must hold keys and values, such as `name: digits`", "see docs/configuration.md")
+    return values
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "unreadable text"
+        raise UserError(where, f"is not YAML{line} ({problem})", "mend it there") from error
+
+
+def _assign(values: dict[str, Any], assignment: str) -> dict[str, Any]:
+    path, equals, text = assignment.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise UserError(f"--set {assignment}", "must look like a.b=c", "write for example --set training.steps=300")
+    parent = ".".join(keys[:-1])
+    # A section inside a section starts from what stands there, also by default: so data.profile.ratio=0.5 is enough.
+    inherited = _standing(values, keys[:-1]) if len(keys) > 2 else {}
+    return _replaced(values, keys, _parse(text, f"--set {path}"), inherited, parent)
+
+
+def _standing(values: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    try:
+        standing: Any = RunConfig.model_validate(values).model_dump(mode="json")
+    except (ValidationError, UserError):
+        return {}
+    for key in keys:
+        standing = standing.get(key) if isinstance(standing, dict) else None
+    return standing or {}
+
+
+def _replaced(values: Any, keys: Sequence[str], value: Any, inherited: Any, parent: str) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise UserError(f"--set {parent}", "stands on a value, not on a section", "replace that value as a whole")
+    if len(keys) == 1:
+        return {**values, keys[0]: value}
+    below = values.get(keys[0])
+    if below is None:
+        below = inherited if len(keys) == 2 else {}
+    return {**values, keys[0]: _replaced(below, keys[1:], value, inherited, parent)}
+
+
+def _validate(values: dict[str, Any], source: str | None) -> RunConfig:
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as errors:
+        error = errors.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in error["loc"])
+        where = " in ".join(part for part in (field, source) if part) or "the config"
+        raise _sentence(where, error["loc"], error["type"], error["msg"], error["input"]) from errors
+    except UserError as error:
+        if source is None:
+            raise
+        raise UserError(f"{error.where} in {source}", error.problem, error.remedy) from error
+
+
+def _sentence(where: str, location: tuple[int | str, ...], kind: str, message: str, given: Any) -> UserError:
+    if kind == "extra_forbidden":
+        known = sorted(_keys_beside(location))
+        return UserError(where, "is an unknown key", _hint(str(location[-1]), known))
+    if kind == "value_error":
+        return UserError(where, message.removeprefix("Value error, "), "change the config accordingly")
+    if kind == "missing":
+        return UserError(where, "is missing", "add it")
+    if kind.startswith("union_tag"):
+        return UserError(where, "needs a kind", "write kind: geometric or kind: counts into it")
+    problem = message[0].lower() + message[1:].replace("Input should", "should")
+    problem = problem.replace("input should be", "should be")
+    return UserError(where, f"{problem}, not {given!r}", "see docs/configuration.md")
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> Iterator[str]:
+    """The keys that may stand where the last part of `location` stands."""
+    models: list[type[BaseModel]] = [RunConfig]
+    for part in location[:-1]:
+        below = [inner for model in models for inner in _models_below(model, str(part))]
+        models = below or models  # an index, or the tag of a union, leads to no other section
+    for model in models:
+        for name, field in model.model_fields.items():
+            yield field.alias or name
+
+
+def _models_below(model: type[BaseModel], key: str) -> Iterator[type[BaseModel]]:
+    for name, field in model.model_fields.items():
+        if key in (name, field.alias):
+            yield from _models_in(field.annotation)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from _models_in(part)
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}" if close else f"use one of {', '.join(known)}"
