@@ -165,8 +165,8 @@ class Generator(Section):
 
     name: str = "cgan"
     options: dict[str, Any] = {}
-    steps: int = Field(4000, ge=1)
-    batch_size: int = Field(128, ge=2)
+    steps: int = Field(1000, ge=1)
+    batch_size: int = Field(64, ge=2)
     sampling: Literal["balanced", "instance", "sqrt"] = "balanced"
 
     @field_validator("name")
@@ -349,7 +349,9 @@ class RunConfig(Section):
         if self.evaluation.select is not None and self.evaluation.select not in names:
             raise ValueError(f"evaluation.select must be one of {', '.join(names)}")
         if self.data.splits.validation == 0 and self.evaluation.select is None:
-            raise ValueError("without a validation split (data.splits.validation: 0) evaluation.select must name the strategy to push")
+            raise ValueError(
+                "without a validation split (data.splits.validation: 0) evaluation.select must name what to push"
+            )
         if self.data.splits.validation == 0 and self.training.early_stopping is not None:
             raise ValueError("training.early_stopping needs a validation split")
         return self

@@ -28,11 +28,16 @@ def recipes(
 
 
 def report(folder: Run, quiet: Quiet = False, verbose: Verbose = False) -> None:
-    """Print the per-class table of a finished run."""
+    """Draw the report of a finished run again and print its per-class table."""
     from evenhand.cli.display import open_console
+    from evenhand.report.finish import write_report
     from evenhand.report.render import render_terminal
     from evenhand.report.result import Result
 
     if not (folder / "result.json").is_file():
         raise UserError(str(folder), "holds no result.json", "name the output folder of a run that has ended")
-    render_terminal(Result.load(folder), open_console(sys.stdout))
+    page = write_report(folder)
+    console = open_console(sys.stdout)
+    render_terminal(Result.load(folder), console)
+    if not quiet:
+        console.print(f"report: {page}", markup=False)

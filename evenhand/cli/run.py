@@ -84,12 +84,14 @@ def _run_shown(config: RunConfig, output: Path, display: Display) -> None:
     from evenhand.report.result import Result
 
     try:
-        run_pipeline(config, output, on_stage=display.stage)
-    finally:
+        result = run_pipeline(config, output, on_stage=display.stage)
+    except GateFailed:
+        # The results are complete all the same, and worth seeing before the sentence about the gate.
         display.stop()
-        # A gate that failed comes after the results: they are shown all the same.
-        if display.finished and (output / "result.json").is_file():
-            render_terminal(Result.load(output), display.console)
+        render_terminal(Result.load(output), display.console)
+        raise
+    display.stop()
+    render_terminal(result, display.console)
     display.say(f"report: {output / 'report.html'}")
 
 

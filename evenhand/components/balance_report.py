@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
@@ -74,18 +74,20 @@ class Executor(base_executor.BaseExecutor):
         """Writes `result.json` (without run-wide facts), `predictions/` and `samples.parquet` into `report`."""
         settings = Settings.model_validate_json(exec_properties["settings"])
         output = Path(artifact_utils.get_single_uri(output_dict["report"]))
-        examples = {
-            source: artifact_utils.get_single_uri(input_dict[key])
-            for source, key in (("real", "examples"), ("synthetic", "synthetic"))
-            if key in input_dict
+        examples: dict[Literal["real", "synthetic"], str] = {
+            "real": artifact_utils.get_single_uri(input_dict["examples"])
         }
+        if "synthetic" in input_dict:
+            examples["synthetic"] = artifact_utils.get_single_uri(input_dict["synthetic"])
         summaries = {source: DataSummary.read(uri) for source, uri in examples.items()}
         real = summaries["real"]
         selection = Path(artifact_utils.get_single_uri(input_dict["selected"]), model_selector.SELECTION_FILE)
         result = build_result(
             Evidence(
                 data=real.model_dump(mode="json"),
-                synthetic_counts=summaries["synthetic"].counts["train"] if "synthetic" in summaries else [0] * len(real.class_names),
+                synthetic_counts=summaries["synthetic"].counts["train"]
+                if "synthetic" in summaries
+                else [0] * len(real.class_names),
                 strategies={arm.name: _evidence(arm, input_dict) for arm in settings.arms},
                 selected=Selection.from_json(selection.read_text()).chosen,
                 generator={"name": settings.generator} if "synthetic" in summaries else None,

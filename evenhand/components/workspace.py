@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-STATE_VARIABLE = "EVENHAND_STATE"
-"""Environment variable with the state folder of the run; without it nothing outlives the executor."""
+from evenhand.data.fingerprint import STATE_VARIABLE
 
 
 def state_folder(*parts: str) -> Path | None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def picture_numbers(digests: NDArray[np.void], readable: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """int32[n], from 0 without gaps: equal for images with equal pixels; an unreadable image has a number of its own."""
+    """int32[n], from 0 without gaps: equal for equal pixels; an unreadable image has a number of its own."""
     order = np.argsort(digests, kind="stable")
     ordered = digests[order]
     is_new = np.ones(len(order), bool)

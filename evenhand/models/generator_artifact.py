@@ -88,9 +88,9 @@ class Sampler:
 
         The last bit of a pixel may depend on n: `sample_generator` always draws whole blocks, and so avoids that.
         """
-        images: NDArray[np.uint8] = self._draw(
-            labels=tf.constant(labels, tf.int32), seed=tf.constant(seeds, tf.int64)
-        )["images"].numpy()
+        images: NDArray[np.uint8] = self._draw(labels=tf.constant(labels, tf.int32), seed=tf.constant(seeds, tf.int64))[
+            "images"
+        ].numpy()
         return images
 
 

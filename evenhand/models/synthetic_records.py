@@ -1,4 +1,4 @@
-"""Synthetic images as tf.Examples: a shard holds whole seed blocks of one class, so any worker writes the same bytes."""
+"""Synthetic images as tf.Examples: a shard holds whole seed blocks of one class, so any worker writes the same."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ class SyntheticShard:
     path: str
 
 
-def plan_shards(
-    generator: str, class_names: Sequence[str], counts: Sequence[int], folder: str
-) -> list[SyntheticShard]:
+def plan_shards(generator: str, class_names: Sequence[str], counts: Sequence[int], folder: str) -> list[SyntheticShard]:
     """Divides `counts[c]` images of each class, seeds 0 to counts[c] - 1, into files below `folder`/Split-train."""
     pieces = [
         (label, first, min(SHARD_IMAGES, count - first))

@@ -134,7 +134,7 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
         keeps_best=stopping is not None,
     )
     _start(shared, images, phase, config, steps, seed, base_model)
-    log = Log(f"train {task}", steps, config.training.batch_size / len(images), shared.rate, log_dir)
+    log = Log(f"train {task}", steps, config.training.batch_size / len(images), shared, log_dir)
     stop = EarlyStop(shared, validation, stopping, log) if validation is not None and stopping is not None else None
     restored = checkpoint.restore(state_dir, checkpoint.training_variables(shared.model))
     first_step = 0
@@ -145,10 +145,13 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
             stop.restore(restored.extra)
         _LOG.info("%s goes on from step %d", task, first_step)
     started = time.monotonic() - log.seconds
-    callbacks: list[keras.callbacks.Callback] = [log, *([stop] if stop else [])]
+
+    def state() -> dict[str, Any]:
+        return {**log.state(time.monotonic() - started), **(stop.state() if stop is not None else {})}
+
+    callbacks: list[keras.callbacks.Callback] = [log, *([stop] if stop is not None else [])]
     if state_dir is not None:
         # Last, so that it saves what the others have counted.
-        state = lambda: {**log.state(time.monotonic() - started), **(stop.state() if stop else {})}  # noqa: E731
         callbacks.append(checkpoint.CheckpointCallback(state_dir, _CHECKPOINT_EVERY_STEPS, extra=state))
     if first_step < steps and not (stop is not None and stop.stopped):
         data = batches(

@@ -19,7 +19,7 @@ from evenhand.data.batches import batches
 from evenhand.data.image_table import ImageTable
 from evenhand.models.training import checkpoint
 from evenhand.models.training.adversarial import ConditionalGenerator
-from evenhand.models.training.device import ResolvedDevice, resolve, seed_everything
+from evenhand.models.training.device import resolve, seed_everything
 from evenhand.models.training.fit_callbacks import HistoryCallback
 
 TASK = "train generator"
@@ -60,7 +60,7 @@ class GeneratorRun:
 
 
 def uint8_sampler(model: ConditionalGenerator) -> tf.types.experimental.PolymorphicFunction:
-    """`model.sample` as a TensorFlow function of labels int32[n] and seeds int64[n], giving {"images": uint8[n, h, w, c]}."""
+    """`model.sample` as a TensorFlow function: labels int32[n], seed int64[n] -> {"images": uint8[n, h, w, c]}."""
 
     @tf.function(
         input_signature=[
@@ -114,9 +114,7 @@ def train_generator(
     resolved = resolve(device or Device(), config.name)
     seed_everything(seed, deterministic)
     with resolved.scope():
-        model = module.build(
-            options, image_shape=images.image_shape, num_classes=len(images.class_names), seed=seed
-        )
+        model = module.build(options, image_shape=images.image_shape, num_classes=len(images.class_names), seed=seed)
         model.prepare(jit_compile=resolved.jit_compile, steps_per_execution=resolved.steps_per_execution)
     restored = checkpoint.restore(state_dir, checkpoint.training_variables(model))
     if restored is not None:

@@ -61,5 +61,6 @@ class TrainingLog(Section):
     def to_json(self) -> list[dict[str, Any]]:
         """The phases as plain JSON values, what was asked for and what came of it in one object each."""
         return [
-            {**log.phase.model_dump(mode="json"), **log.model_dump(mode="json", exclude={"phase"})} for log in self.phases
+            {**log.phase.model_dump(mode="json"), **log.model_dump(mode="json", exclude={"phase"})}
+            for log in self.phases
         ]

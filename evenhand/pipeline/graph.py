@@ -107,9 +107,9 @@ def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
         generator=config.generator, device=config.device, seed=config.seed, deterministic=config.deterministic
     )
     generator = graph.add(GeneratorTrainer(examples, settings))["generator"]
-    synthetic = graph.add(
-        SyntheticExampleGen(generator, examples, SyntheticSettings(synthetic=config.synthetic))
-    )["synthetic"]
+    synthetic = graph.add(SyntheticExampleGen(generator, examples, SyntheticSettings(synthetic=config.synthetic)))[
+        "synthetic"
+    ]
     return {"generator": generator, "synthetic": synthetic}
 
 

@@ -73,7 +73,9 @@ class RunFolder:
 
     def _folder(self, key: str, what: str) -> Path:
         if key not in self._index:
-            raise UserError(str(self.path), f"this run made no {what}", "choose a strategy that makes one and run again")
+            raise UserError(
+                str(self.path), f"this run made no {what}", "choose a strategy that makes one and run again"
+            )
         folder = self.path / self._index[key]
         if not folder.exists():
             raise UserError(str(folder), f"the {what} is gone", "run the same config again")

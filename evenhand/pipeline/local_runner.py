@@ -84,8 +84,8 @@ class LocalRunner(LocalDagRunner):
             with metadata.Metadata(connection) as handle:
                 outcome, is_cached = _outcome(handle, name, info.execution_id)
             outcomes.append(outcome)
-            state = "cached" if is_cached else "done"
-            self._on_stage(StageEvent(name, index, len(nodes), state, time.monotonic() - start))
+            seconds = time.monotonic() - start
+            self._on_stage(StageEvent(name, index, len(nodes), "cached" if is_cached else "done", seconds))
         self._on_finish(outcomes)
 
 

@@ -73,7 +73,7 @@ def plan(config: RunConfig) -> Plan:
     drawn = _drawn(config, preparation) if any(arm.uses_synthetic for arm in arms) else 0
     return Plan(
         classes=tuple(
-            (name, *(int(counts[split][label]) for split in ("train", "validation", "test")))
+            (name, int(counts["train"][label]), int(counts["validation"][label]), int(counts["test"][label]))
             for label, name in enumerate(preparation.image_set.class_names)
         ),
         stages=tuple(_stages(config, preparation, arms, drawn)),

@@ -10,9 +10,8 @@ from pathlib import Path
 from tfx.orchestration.pipeline import Pipeline
 
 from evenhand import config_file
-from evenhand.components.workspace import STATE_VARIABLE
 from evenhand.config import RunConfig
-from evenhand.data.fingerprint import fingerprint
+from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
 from evenhand.errors import GateFailed, UserError
 from evenhand.pipeline import layout, output_folder
 from evenhand.pipeline.graph import create_pipeline
@@ -21,7 +20,16 @@ from evenhand.pipeline.stages import OnStage, StageEvent, StageOutcome
 from evenhand.report import finish
 from evenhand.report.result import Result
 
-VERSIONS = ("evenhand", "tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "ml-metadata", "numpy")
+VERSIONS = (
+    "evenhand",
+    "tfx",
+    "tensorflow",
+    "keras",
+    "tensorflow-model-analysis",
+    "apache-beam",
+    "ml-metadata",
+    "numpy",
+)
 
 
 def run(config: RunConfig, output: Path | None = None, *, on_stage: OnStage | None = None) -> Result:
@@ -83,7 +91,9 @@ def lay_out(config: RunConfig, output: Path, outcomes: Sequence[StageOutcome]) -
     """Writes what people look for from the artifacts of the run: result, report, predictions, TFMA, TensorBoard."""
     by_name = {outcome.name: outcome for outcome in outcomes}
     evidence = Path(by_name["BalanceReport"].outputs["report"])
-    layout.replace_folder(output / "predictions", {path.name: path for path in sorted((evidence / "predictions").iterdir())})
+    layout.replace_folder(
+        output / "predictions", {path.name: path for path in sorted((evidence / "predictions").iterdir())}
+    )
     layout.replace_folder(
         output / "tfma",
         {
@@ -94,7 +104,11 @@ def lay_out(config: RunConfig, output: Path, outcomes: Sequence[StageOutcome]) -
     )
     layout.replace_folder(
         output / "tensorboard",
-        {name: Path(outcome.outputs["model_run"]) for name, outcome in by_name.items() if "model_run" in outcome.outputs},
+        {
+            name: Path(outcome.outputs["model_run"])
+            for name, outcome in by_name.items()
+            if "model_run" in outcome.outputs
+        },
     )
     finish.write_result(
         output,
@@ -110,9 +124,11 @@ def _check_gate(config: RunConfig, result: Result) -> None:
     minimum = config.evaluation.minimum
     if minimum is None:
         return
-    score = result.strategies[result.selected].validation.balanced_accuracy
-    if score is None or score < minimum:
+    validation = result.strategies[result.selected].validation
+    if validation is None:
+        raise GateFailed("evaluation.minimum: there is no validation image to measure it on; no model was pushed.")
+    if validation.balanced_accuracy < minimum:
         raise GateFailed(
-            f"evaluation.minimum: {result.selected} reaches {score} in balanced accuracy on validation, "
-            f"less than the {minimum} asked for; its model was not pushed."
+            f"evaluation.minimum: {result.selected} reaches {validation.balanced_accuracy:.3f} in balanced accuracy on "
+            f"validation, less than the {minimum} asked for; its model was not pushed."
         )

@@ -66,6 +66,13 @@ def test_palettes_become_colours():
     np.testing.assert_array_equal(decode.decode(encoded(image, "PNG")), np.asarray(image.convert("RGB")))
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_palette_with_transparency_keeps_its_colours():
+    image = Image.fromarray(RGB).quantize(8)
+    content = encoded(image, "PNG", transparency=bytes([0, 128, 255]))
+    np.testing.assert_array_equal(decode.decode(content), np.asarray(image.convert("RGB")))
+
+
 def test_16_bit_grey_keeps_the_upper_8_bits():
     wide = np.array([[0, 255, 256], [32768, 65535, 513]], np.uint16)
     np.testing.assert_array_equal(

@@ -127,7 +127,10 @@ def test_one_optimizer_may_serve_two_updates_of_the_same_network() -> None:
     model = Toy({}, {})
     optimizer = keras.optimizers.SGD(1.0)
     model.set_updates(
-        [Update("one", (model.first,), optimizer, metrics=("pixel",)), Update("two", (model.first,), optimizer, every=2)]
+        [
+            Update("one", (model.first,), optimizer, metrics=("pixel",)),
+            Update("two", (model.first,), optimizer, every=2),
+        ]
     )
     assert model.optimizers == [optimizer]
     fit(model, 4)

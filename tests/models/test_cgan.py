@@ -1,3 +1,5 @@
+"""`cgan`: sizes and losses worked by hand, and that S3 is trained as S3 says."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Checkpoints: atomic, verified, and a training that goes on as if never interrupted."""
+
 from __future__ import annotations
 
 import json

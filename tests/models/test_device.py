@@ -1,3 +1,5 @@
+"""What `auto` means, and that precision and distribution reach the model."""
+
 from __future__ import annotations
 
 import random

@@ -1,8 +1,9 @@
-"""What every generator must keep: the tests run over the registry, so a new one is covered before its own test exists."""
+"""What every generator must keep; run over the registry, so that a new one is covered before its own test exists."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,7 +133,7 @@ def test_training_step_is_traced_once(name: str) -> None:
     traces = 0
     step = model.train_step
 
-    def counted(data: object) -> object:
+    def counted(data: Any) -> Any:
         nonlocal traces
         traces += 1
         return step(data)

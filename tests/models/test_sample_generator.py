@@ -1,3 +1,5 @@
+"""Drawing in aligned blocks: any division of the work gives the same bytes."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Training, saving and loading a generator, from a table to images."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -31,7 +33,7 @@ def train(steps: int, seed: int = 0, options: dict[str, Any] | None = None, **se
 
 
 def test_learns_two_classes(tmp_path: Path) -> None:
-    run = train(150, options={"variant": "mlp_cgan_leaky"})
+    run = train(100)
     save_generator(run, tmp_path, class_names=CLASSES)
     sampler = load_sampler(tmp_path)
     dark, bright = (sample_generator(sampler, label=label, count=64).mean() for label in (0, 1))
@@ -104,6 +106,7 @@ def test_mixed_precision_trains(tmp_path: Path) -> None:
     assert np.isfinite(images).all()
 
 
+@pytest.mark.slow
 def test_xla_trains() -> None:
     run = train(3, device=Device(xla=True))
     assert np.isfinite(run.history[-1]["generator_loss"])

@@ -37,7 +37,9 @@ def _wait_for_stage(process: subprocess.Popen[str], stage: str) -> None:
     raise AssertionError(f"the run ended before {stage}: {process.stderr.read() if process.stderr else ''}")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
 def test_finished_stages_are_kept(tmp_path: Path, number: signal.Signals, code: int) -> None:
     config, output = tmp_path / "config.yaml", tmp_path / "run"
     config.write_text(yaml.safe_dump(SMALL))

@@ -28,7 +28,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return pipeline
 
 
-def _execute(compiled: dict[str, Any], node: str, folder: Path, inputs: dict[str, Any], outputs: dict[str, str]) -> None:
+def _execute(
+    compiled: dict[str, Any], node: str, folder: Path, inputs: dict[str, Any], outputs: dict[str, str]
+) -> None:
     """Runs one node's container command with local folders as artifacts."""
     spec = compiled["pipelineSpec"]
     task = spec["root"]["dag"]["tasks"][node]
@@ -38,12 +40,19 @@ def _execute(compiled: dict[str, Any], node: str, folder: Path, inputs: dict[str
         name: value["runtimeValue"]["constant"] for name, value in task.get("inputs", {}).get("parameters", {}).items()
     }
     invocation = {
-        "inputs": {"artifacts": {key: {"artifacts": [value]} for key, value in inputs.items()}, "parameterValues": parameters},
+        "inputs": {
+            "artifacts": {key: {"artifacts": [value]} for key, value in inputs.items()},
+            "parameterValues": parameters,
+        },
         "outputs": {
             "artifacts": {
                 key: {
                     "artifacts": [
-                        {"name": key, "uri": str(folder / key), "type": {"instanceSchema": f"title: {kind}\ntype: object\n"}}
+                        {
+                            "name": key,
+                            "uri": str(folder / key),
+                            "type": {"instanceSchema": f"title: {kind}\ntype: object\n"},
+                        }
                     ]
                 }
                 for key, kind in outputs.items()
@@ -70,7 +79,13 @@ def _execute(compiled: dict[str, Any], node: str, folder: Path, inputs: dict[str
 def test_no_node_needs_what_kubeflow_refuses(compiled: dict[str, Any]) -> None:
     spec = compiled["pipelineSpec"]
     tasks = spec["root"]["dag"]["tasks"]
-    assert {"ImbalancedExampleGen", "GeneratorTrainer", "Trainer-pretrain_finetune-2", "BalanceReport", "Pusher"} <= set(tasks)
+    assert {
+        "ImbalancedExampleGen",
+        "GeneratorTrainer",
+        "Trainer-pretrain_finetune-2",
+        "BalanceReport",
+        "Pusher",
+    } <= set(tasks)
     label = spec["components"][tasks["GeneratorTrainer"]["componentRef"]["name"]]["executorLabel"]
     resources = spec["deploymentSpec"]["executors"][label]["container"]["resources"]
     assert resources["cpuLimit"] == 8 and resources["memoryLimit"] == 32

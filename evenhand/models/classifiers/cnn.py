@@ -54,7 +54,9 @@ def build(
     """
     del variant
     if weights == "imagenet":
-        raise UserError("classifier.weights", "there are no ImageNet weights of cnn", "use null or a local weights file")
+        raise UserError(
+            "classifier.weights", "there are no ImageNet weights of cnn", "use null or a local weights file"
+        )
     with _layers.seeded(seed):
         images = keras.Input(image_shape, name="images")
         x = layers.Rescaling(1 / 127.5, offset=-1.0)(images)

@@ -31,10 +31,15 @@ from evenhand.models.training.update import Update
 
 Tensor = Any
 
+DISCRIMINATOR, GENERATOR = "discriminator", "generator"
+
+_fold = tf.random.experimental.stateless_fold_in
 _TRANSLATE_REAL, _TRANSLATE_SYNTHETIC, _OTHER_LATENTS = 1, 2, 3
 _LEAST_SPREAD = 1e-3
 
-# Measured on 260 digits of 32x32 pixels, 90 to 3 a class: see docs of the generator.
+# Measured on 260 digits of 32x32 pixels, 90 to 3 a class, 700 to 1000 steps of 64: a small classifier trained on the
+# synthetic images alone has a balanced accuracy of 0.72 to 0.78 on real ones (0.85 when trained on the 260 themselves,
+# classes alike often). Without `diversity` nearly every image of a class is the same.
 _CONV_DEFAULTS: dict[str, Any] = {
     "latent_size": 64,
     "embedding_size": 24,
@@ -99,8 +104,8 @@ class CGAN(ConditionalGenerator):
         self.average = WeightAverage(self.generator, options.average_decay) if options.average_decay else None
         self.set_updates(
             (
-                Update("discriminator", (self.discriminator,), _adam(options), metrics=("real_score", "synthetic_score")),
-                Update("generator", (self.generator,), _adam(options)),
+                Update(DISCRIMINATOR, (self.discriminator,), _adam(options), metrics=("real_score", "synthetic_score")),
+                Update(GENERATOR, (self.generator,), _adam(options)),
             )
         )
 
@@ -108,10 +113,10 @@ class CGAN(ConditionalGenerator):
         """S3's losses, from logits: BCE to 1 is softplus(-logit), BCE to 0 softplus(logit)."""
         latents = _layers.latents_for_batch(self.options.latent_size, batch.labels, seed)
         images = self.generator([latents, batch.labels], training=True)
-        synthetic = self._judge(images, batch.labels, tf.random.experimental.stateless_fold_in(seed, _TRANSLATE_SYNTHETIC))
-        if update.name == "generator":
+        synthetic = self._judge(images, batch.labels, _fold(seed, _TRANSLATE_SYNTHETIC))
+        if update.name == GENERATOR:
             return ops.mean(ops.softplus(-synthetic)) + self._sameness(images, latents, batch.labels, seed), {}
-        real = self._judge(batch.images, batch.labels, tf.random.experimental.stateless_fold_in(seed, _TRANSLATE_REAL))
+        real = self._judge(batch.images, batch.labels, _fold(seed, _TRANSLATE_REAL))
         loss = (ops.mean(ops.softplus(-real)) + ops.mean(ops.softplus(synthetic))) / 2.0
         return loss, {
             "real_score": ops.mean(ops.sigmoid(real)),
@@ -137,8 +142,7 @@ class CGAN(ConditionalGenerator):
     def _sameness(self, images: Tensor, latents: Tensor, labels: Tensor, seed: Tensor) -> Tensor:
         if not self.options.diversity:
             return 0.0
-        other_seed = tf.random.experimental.stateless_fold_in(seed, _OTHER_LATENTS)
-        other_latents = _layers.latents_for_batch(self.options.latent_size, labels, other_seed)
+        other_latents = _layers.latents_for_batch(self.options.latent_size, labels, _fold(seed, _OTHER_LATENTS))
         other_images = self.generator([other_latents, labels], training=True)
         return self.options.diversity * mode_seeking_loss(images, other_images, latents, other_latents)
 

@@ -34,7 +34,8 @@ class ConditionalGenerator(keras.Model):
     how an image is drawn (`sample`). Everything else is here or in the callbacks of `fit`: gradients, optimizers,
     schedules, random seeds, and the promise that an update changes nothing but its own networks.
 
-    Data for `fit` are pairs (float32[n * max repeat, h, w, c] in 0..255, int32[n * max repeat]); see `batches_per_step`.
+    Data for `fit` are pairs (float32[m, h, w, c] in 0..255, int32[m]), where m is the batch size times
+    `batches_per_step`.
 
     Args:
       image_shape: height, width, channels.

@@ -67,8 +67,7 @@ def save(folder: Path, variables: Sequence[keras.Variable], step: int, extra: Ma
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = folder / f"step-{step:08d}.npz"
-    values = {str(index): to_array(variable) for index, variable in enumerate(variables)}
-    _write_atomically(arrays, lambda file: np.savez(file, **values))
+    _write_atomically(arrays, lambda file: np.savez(file, *map(to_array, variables)))
     manifest = {"step": step, "sha256": _checksum(arrays), "names": _names(variables), "extra": dict(extra or {})}
     _write_atomically(arrays.with_suffix(".json"), lambda file: file.write(json.dumps(manifest).encode()))
     _sync_folder(folder)
@@ -99,7 +98,7 @@ def restore(folder: Path | None, variables: Sequence[keras.Variable]) -> Restore
             if state["names"] != _names(variables):
                 raise ValueError("it belongs to another model")
             with np.load(arrays, allow_pickle=False) as values:
-                loaded = [values[str(index)] for index in range(len(variables))]
+                loaded = [values[f"arr_{index}"] for index in range(len(variables))]
         except (OSError, ValueError, KeyError) as error:
             _LOG.warning("checkpoint %s is passed over: %s", manifest, error)
             continue

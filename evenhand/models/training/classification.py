@@ -106,6 +106,24 @@ class Classification(keras.Model):
         self.accuracy_mean.update_state(labels, logits)
         return {"loss": self.loss_mean.result(), "accuracy": self.accuracy_mean.result()}
 
+    def reset_metrics(self) -> None:
+        """Nothing: `fit` calls it when it begins, but a training may go on in the middle of a window of means."""
+
+    def begin_window(self) -> None:
+        """Starts new means of loss and accuracy."""
+        self.window = [[0.0, 0.0], [0.0, 0.0]]
+
+    @property
+    def window(self) -> list[list[float]]:
+        """Sum and count of the means so far; Keras leaves metrics out of a model's variables, and so of checkpoints."""
+        return [[float(variable) for variable in mean.variables] for mean in (self.loss_mean, self.accuracy_mean)]
+
+    @window.setter
+    def window(self, values: list[list[float]]) -> None:
+        for mean, (total, count) in zip((self.loss_mean, self.accuracy_mean), values, strict=True):
+            for variable, value in zip(mean.variables, (total, count), strict=True):
+                variable.assign(value)
+
 
 class SharedClassifier:
     """A compiled network whose traced functions outlive a training; its state belongs to whoever used it last.
@@ -152,7 +170,7 @@ class SharedClassifier:
         for variable, value in zip(self.model.optimizer.variables, self._initial_optimizer, strict=True):
             variable.assign(value)
         self.model.log_prior.assign(np.zeros(self.num_classes, np.float32))
-        self.model.reset_metrics()
+        self.model.begin_window()
 
     def build(self, seed: int) -> keras.Model:
         """A network of its own, like the shared one."""
@@ -204,9 +222,7 @@ def shared_classifier(
     classifier: Classifier, image_shape: ImageShape, num_classes: int, device: Device, *, keeps_best: bool
 ) -> SharedClassifier:
     """The process's one compiled network for these settings; the two used last are kept."""
-    return _shared(
-        classifier.canonical_json(), tuple(image_shape), num_classes, device.canonical_json(), keeps_best
-    )
+    return _shared(classifier.canonical_json(), tuple(image_shape), num_classes, device.canonical_json(), keeps_best)
 
 
 def _values(network: keras.Model) -> Weights:

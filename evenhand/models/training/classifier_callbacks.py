@@ -15,7 +15,7 @@ from evenhand import progress
 from evenhand.config import EarlyStopping
 from evenhand.data.image_table import ImageTable
 from evenhand.errors import EvenhandError
-from evenhand.models.training.classification import CosineRate, SharedClassifier
+from evenhand.models.training.classification import SharedClassifier
 
 _EVERY_STEPS = 10
 
@@ -27,7 +27,7 @@ class Log(keras.callbacks.Callback):
       task: what progress calls the training.
       steps: gradient steps in all.
       epochs_per_step: batch size over images; people read epochs.
-      rate: the schedule.
+      shared: the network in training.
       log_dir: for TensorBoard, or None.
 
     Attributes:
@@ -36,31 +36,31 @@ class Log(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, task: str, steps: int, epochs_per_step: float, rate: CosineRate, log_dir: Path | None
+        self, task: str, steps: int, epochs_per_step: float, shared: SharedClassifier, log_dir: Path | None
     ) -> None:
         super().__init__()
-        self._task, self._steps, self._epochs_per_step, self._rate = task, steps, epochs_per_step, rate
+        self._task, self._steps, self._epochs_per_step, self._shared = task, steps, epochs_per_step, shared
         self._writer = tf.summary.create_file_writer(str(log_dir)) if log_dir is not None else None
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
+        self._logged_at = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._done = self._tell(int(self.model.optimizer.iterations), {})
+        self._tell(int(self.model.optimizer.iterations), {})
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         step = int(self.model.optimizer.iterations)
-        if step - self._done < _EVERY_STEPS and step < self._steps:
+        if step - self._logged_at < _EVERY_STEPS and step < self._steps:
             return
         values = {name: float(value) for name, value in logs.items()}
         if not math.isfinite(values["loss"]):
-            raise EvenhandError(
-                f"{self._task}: the loss was not finite by step {step}; lower training.learning_rate."
-            )
-        self.model.reset_metrics()
-        values["learning_rate"] = float(self._rate(step - 1))
+            raise EvenhandError(f"{self._task}: the loss was not finite by step {step}; lower training.learning_rate.")
+        self.model.begin_window()
+        values["learning_rate"] = float(self._shared.rate(step - 1))
         self.rows.append({"step": step, **values})
         self.write(step, values)
-        self._done = self._tell(step, values)
+        self._logged_at = step
+        self._tell(step, values)
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._writer is not None:
@@ -82,15 +82,21 @@ class Log(keras.callbacks.Callback):
 
     def state(self, seconds: float) -> dict[str, Any]:
         """What a checkpoint must hold."""
-        return {"rows": self.rows, "seconds": seconds}
+        return {
+            "rows": self.rows,
+            "seconds": seconds,
+            "logged_at": self._logged_at,
+            "window": self._shared.model.window,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from what a checkpoint held."""
         self.rows, self.seconds = list(state["rows"]), float(state["seconds"])
+        self._logged_at = int(state["logged_at"])
+        self._shared.model.window = state["window"]
 
-    def _tell(self, step: int, values: Mapping[str, float]) -> int:
+    def _tell(self, step: int, values: Mapping[str, float]) -> None:
         progress.advance(self._task, step, self._steps, metrics={"epoch": step * self._epochs_per_step, **values})
-        return step
 
 
 class EarlyStop(keras.callbacks.Callback):

@@ -18,7 +18,7 @@ class Update:
       repeat: times in a step, each with real images of its own (a critic's five steps).
       every: steps between two turns (a lazy penalty's 16); the first turn is in step `start`.
       start: the first step in which it may take its turn.
-      stop: the step from which on it rests for good; None for never (a warm-up stops where adversarial training starts).
+      stop: the step from which on it rests for good; None for never. A warm-up stops where adversarial training starts.
       metrics: names of the values that its loss reports besides the loss itself.
     """
 
