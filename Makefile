@@ -9,7 +9,7 @@ KIND := $(if $(filter 1,$(GPU)),gpu,cpu)
 LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,requirements.lock)
 STAMP := .venv/.installed-$(KIND)
 
-.PHONY: install demo test check lock clean
+.PHONY: install demo test check docs lock clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -26,6 +26,10 @@ check: $(STAMP)
 	$(BIN)/mypy evenhand
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q tests/test_imports.py
+
+# The tables in docs/results; DATA is a folder with fashion_mnist.npz and sign_language_digits.
+docs: $(STAMP)
+	$(BIN)/python -m benchmarks.published_runs demo $(if $(DATA),fashion-mnist sign-language-digits --data $(DATA))
 
 # Installing is two steps that redo only what changed: what evenhand stands on, then evenhand itself.
 # Everything is compiled to bytecode, also where PYTHONDONTWRITEBYTECODE is set: TFX then starts in a third of the time.

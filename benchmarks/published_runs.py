@@ -123,7 +123,8 @@ def seeds_table(results: Sequence[Result]) -> str:
     """Balanced accuracy of every strategy by seed, and its change against the baseline, with medians."""
     seeds = [next(iter(result.strategies.values())).repeats[0].seed for result in results]
     lines = [
-        "Balanced accuracy on the test images, in per cent, and the change against the baseline of the same seed in points:",
+        "Balanced accuracy on the test images, in per cent, and the change against the baseline of the same seed in "
+        "points:",
         "",
         "| strategy | " + " | ".join(f"seed {seed}" for seed in seeds) + " | median | median change |",
         "|---|" + "---:|" * (len(seeds) + 2),

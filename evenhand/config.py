@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evenhand import registry
-from evenhand.errors import UserError
+from evenhand.errors import UserError, did_you_mean
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -52,8 +51,7 @@ def parse_options(model: type[_Options], options: Mapping[str, Any], where: str)
         if first["type"] != "extra_forbidden":
             raise UserError(f"{where}.{name}", f"{first['msg']}, not {first['input']!r}", "correct it") from error
         known = list(model.model_fields)
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}" if close else f"it takes {', '.join(known) or 'no options'}"
+        hint = did_you_mean(name, known, f"it takes {', '.join(known) or 'no options'}")
         raise UserError(f"{where}.{name}", "there is no such option", hint) from error
 
 
@@ -118,7 +116,7 @@ class Data(Section):
       image_size: height and width in pixels that every image is resized to.
       channels: 1 (grey), 3 (RGB) or None: 1 when every image is grey, else 3.
       group: folder: a regular expression on the file name whose first group names the person or patient;
-        csv: the column that does. Images of one group stay on one side of each split.
+        csv: the column that does; tfrecord: the feature that does. Images of one group stay on one side of each split.
       strict: refuse unreadable images instead of skipping and counting them.
       validate_: run StatisticsGen, SchemaGen and ExampleValidator (key `validate`).
       options: options of the source itself.
@@ -249,11 +247,11 @@ class Training(Section):
       augmentation: off (None) or its settings, for every phase of every strategy that does not set its own.
     """
 
-    steps: int = Field(600, ge=1)
-    batch_size: int = Field(64, ge=1)
-    learning_rate: float = Field(0.001, gt=0.0)
+    steps: int = Field(240, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(0.003, gt=0.0)
     early_stopping: EarlyStopping | None = None
-    augmentation: Augmentation | None = None
+    augmentation: Augmentation | None = Augmentation(rotation=10.0, shift=0.1, zoom=0.1)
 
 
 class Strategy(Section):

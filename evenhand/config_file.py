@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from evenhand.config import RunConfig
-from evenhand.errors import UserError
+from evenhand.errors import UserError, did_you_mean
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -189,5 +188,4 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}" if close else f"use one of {', '.join(known)}"
+    return did_you_mean(name, known, f"use one of {', '.join(known)}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class EvenhandError(Exception):
     """Base of every error that is told in one sentence, without a traceback.
@@ -32,6 +35,12 @@ class UserError(EvenhandError):
 def _printable(text: str) -> str:
     # Names of files and keys come from others: a line break or an escape sequence in them must not reach a terminal.
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """A remedy for a name that is not known: the nearest one that is, or `otherwise` where none is near."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}" if close else otherwise
 
 
 class GateFailed(EvenhandError):

@@ -8,13 +8,12 @@ then called `<file>-<variant>`, and the bare file name is no entry. User code is
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from evenhand.errors import UserError
+from evenhand.errors import UserError, did_you_mean
 
 KINDS = ("data.sources", "models.generators", "models.classifiers", "models.strategies")
 
@@ -65,9 +64,8 @@ def check(kind: str, name: str, field: str) -> None:
     """Raises `UserError`, naming `field`, unless `name` is an entry or looks like a dotted import path."""
     if name in _entries(kind) or ("." in name and name.replace(".", "").isidentifier()):
         return
-    close = difflib.get_close_matches(name, names(kind), n=1)
-    hint = f"did you mean {close[0]!r}" if close else f"use one of {', '.join(names(kind))}"
-    raise UserError(field, f"unknown name {name!r}", hint)
+    known = names(kind)
+    raise UserError(field, f"unknown name {name!r}", did_you_mean(name, known, f"use one of {', '.join(known)}"))
 
 
 def load(kind: str, name: str) -> ModuleType:

@@ -192,7 +192,7 @@ def _image_bytes(path: Path) -> bytes:
     from evenhand.data import decode
 
     try:
-        content = path.read_bytes()
+        content = decode.read_file(path)
         # The limits on formats and pixels are checked here, before TensorFlow sees the file.
         decode.to_pixels(content, 8, 3)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""BalanceReport: gathers the evidence of all strategies into one result; the only reader of the test split."""
+"""BalanceReport: gathers the evidence of all strategies into one result; no choice is made on its test numbers."""
 
 from __future__ import annotations
 
@@ -110,13 +110,14 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _predictions(arm: str, input_dict: Mapping[str, list[Any]]) -> list[Any]:
-    """The rows of every repeat of an arm."""
-    return [
+    """The rows of every repeat of an arm, in the order of the seeds, whatever that of the inputs."""
+    repeats = [
         part
         for name, artifact in by_arm("predictions", input_dict).items()
         if name == arm or name.startswith(f"{arm}-repeat")
         for part in read_predictions(Path(artifact.uri) / predictor.FILE_NAME)
     ]
+    return sorted(repeats, key=lambda part: part.seed)
 
 
 def _evidence(arm: ArmSettings, input_dict: Mapping[str, list[Any]]) -> StrategyEvidence:

@@ -11,6 +11,7 @@ from evenhand.data.image_tables import load_table
 from evenhand.models import serving
 from evenhand.models.phase import Phase
 from evenhand.models.train_classifier import ClassifierTraining, train_classifier
+from evenhand.models.training import checkpoint
 from evenhand.models.training_log import PhaseLog, TrainingLog
 
 VERSION = "1"
@@ -28,6 +29,7 @@ class Settings(Section):
       seed: of initial weights, order and augmentation.
       deterministic: bit-equal results on one machine.
       final: whether the strategy ends here, so that its model is served and evaluated.
+      weights_fingerprint: of the contents of a local weights file, so that the cache notices another one; else None.
     """
 
     task: str
@@ -37,6 +39,7 @@ class Settings(Section):
     seed: int
     deterministic: bool
     final: bool
+    weights_fingerprint: str | None = None
     version: str = VERSION
 
 
@@ -52,6 +55,7 @@ def run_fn(fn_args: Any) -> None:
     examples = fn_args.train_files[0].rsplit("/", 2)[0]
     base_model = Path(fn_args.base_model) if fn_args.base_model else None
     cache = state_folder("tables")
+    state_dir = state_folder(digest(settings.canonical_json() + examples + str(base_model)))
     stops_early = settings.training.training.early_stopping is not None and settings.phase.on == "real"
     run = train_classifier(
         load_table(examples, ["train"], cache=cache),
@@ -63,7 +67,7 @@ def run_fn(fn_args: Any) -> None:
         seed=settings.seed,
         deterministic=settings.deterministic,
         steps=settings.steps,
-        state_dir=state_folder(digest(settings.canonical_json() + examples + str(base_model))),
+        state_dir=state_dir,
         log_dir=Path(fn_args.model_run_dir),
     )
     output = Path(fn_args.serving_model_dir)
@@ -71,3 +75,4 @@ def run_fn(fn_args: Any) -> None:
     save(run, output)
     finished = PhaseLog(phase=settings.phase, steps=run.steps, seconds=run.seconds, stopped_early=run.stopped_early)
     TrainingLog.read(base_model).extended(finished, run.history).write(output)
+    checkpoint.discard(state_dir)

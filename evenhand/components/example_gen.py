@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import apache_beam as beam
@@ -42,11 +43,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "Write" >> beam.Map(records.write_source_shard)
             )
         DataSummary.of(preparation, config, exec_properties["fingerprint"]).write(examples.uri)
-        describe_examples(examples, SPLITS)
+        describe_examples(examples, SPLITS, preparation.image_set.class_names)
 
 
-def describe_examples(examples: Any, splits: tuple[str, ...]) -> None:
-    """Sets what TFX's standard components read of an Examples artifact."""
+def describe_examples(examples: Any, splits: tuple[str, ...], class_names: tuple[str, ...]) -> None:
+    """Sets what TFX's standard components read of an Examples artifact, and the names of its classes."""
+    examples.set_string_custom_property("class_names", json.dumps(class_names, ensure_ascii=False))
     examples.split_names = artifact_utils.encode_split_names(list(splits))
     examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
     examples_utils.set_file_format(examples, "tfrecords_gzip")
@@ -81,7 +83,9 @@ class ImbalancedExampleGen(base_beam_component.BaseBeamComponent):
     def __init__(self, data: Data, seed: int, fingerprint: str) -> None:
         super().__init__(
             ImbalancedExampleGenSpec(
-                data=data.canonical_json(),
+                # Whether TFX looks at the records afterwards is no business of this node: turning that on or off makes
+                # no other records.
+                data=data.model_copy(update={"validate_": True}).canonical_json(),
                 seed=seed,
                 fingerprint=fingerprint,
                 version=VERSION,

@@ -16,6 +16,7 @@ from evenhand.config import Generator as GeneratorConfig
 from evenhand.data.image_tables import load_table
 from evenhand.models.generator_artifact import save_generator
 from evenhand.models.train_generator import train_generator
+from evenhand.models.training import checkpoint
 
 VERSION = "1"
 """Part of the cache key: raise it when the same config should give another generator."""
@@ -40,6 +41,7 @@ class Executor(base_executor.BaseExecutor):
         """Writes `generator`, and the TensorBoard logs of its training into `model_run`."""
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         settings = Settings.model_validate_json(exec_properties["settings"])
+        state_dir = state_folder(digest(settings.canonical_json() + examples.uri))
         table = load_table(examples.uri, ["train"], cache=state_folder("tables"))
         run = train_generator(
             table,
@@ -47,10 +49,11 @@ class Executor(base_executor.BaseExecutor):
             seed=settings.seed,
             deterministic=settings.deterministic,
             device=settings.device,
-            state_dir=state_folder(digest(settings.canonical_json() + examples.uri)),
+            state_dir=state_dir,
             log_dir=artifact_utils.get_single_uri(output_dict["model_run"]),
         )
         save_generator(run, artifact_utils.get_single_uri(output_dict["generator"]), class_names=table.class_names)
+        checkpoint.discard(state_dir)
 
 
 class GeneratorTrainerSpec(ComponentSpec):

@@ -12,7 +12,7 @@ from tfx.types import artifact_utils
 
 from evenhand.components.predictor import FILE_NAME
 from evenhand.components.strategy_inputs import by_arm
-from evenhand.config import Evaluation, Section
+from evenhand.config import Section
 from evenhand.evaluation.selection import select
 from evenhand.report.predictions import read_predictions
 
@@ -26,12 +26,14 @@ class Settings(Section):
     """What the node depends on.
 
     Attributes:
-      evaluation: minimum and forced choice.
+      select: the strategy to choose whatever the scores; None for the best.
+      minimum: balanced accuracy on validation that the chosen one must reach; None for no gate.
       candidates: strategies that may be pushed, in the order of the config.
       version: of this code.
     """
 
-    evaluation: Evaluation
+    select: str | None
+    minimum: float | None
     candidates: tuple[str, ...]
     version: str = VERSION
 
@@ -51,8 +53,8 @@ class Executor(base_executor.BaseExecutor):
         }
         selection = select(
             {arm: (rows[arm].labels, rows[arm].probabilities) for arm in settings.candidates},
-            forced=settings.evaluation.select,
-            minimum=settings.evaluation.minimum,
+            forced=settings.select,
+            minimum=settings.minimum,
         )
         model = artifact_utils.get_single_instance(output_dict["model"])
         shutil.copytree(models[selection.chosen].uri, model.uri, dirs_exist_ok=True)

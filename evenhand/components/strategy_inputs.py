@@ -23,7 +23,7 @@ def key(kind: str, arm: str) -> str:
 
 
 def by_arm(kind: str, input_dict: Mapping[str, list[Any]]) -> dict[str, Any]:
-    """The artifacts of one kind, by arm, in the order of the graph's names."""
+    """The artifacts of one kind, by arm, in no order to rely on."""
     prefix = kind + SEPARATOR
     return {
         name.removeprefix(prefix): artifact_utils.get_single_instance(artifacts)

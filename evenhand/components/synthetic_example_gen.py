@@ -49,7 +49,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "Draw" >> beam.Map(synthetic_records.write_synthetic_shard)
             )
         real.for_synthetic(counts).write(synthetic.uri)
-        describe_examples(synthetic, ("train",))
+        describe_examples(synthetic, ("train",), real.class_names)
 
 
 class SyntheticExampleGenSpec(ComponentSpec):

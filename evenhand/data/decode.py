@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,19 @@ MAX_FILE_BYTES = 256 * 2**20
 
 class UnreadableImage(Exception):  # noqa: N818 - it names the state of an image, and is counted more often than shown
     """An image that cannot be used; the message says why in a few words."""
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """The contents of an image file.
+
+    Raises:
+      UnreadableImage: if it is larger than `MAX_FILE_BYTES`.
+      OSError: if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+            raise UnreadableImage(f"is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        return file.read(MAX_FILE_BYTES)
 
 
 def decode(encoded: bytes) -> NDArray[np.uint8]:

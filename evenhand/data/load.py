@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 from evenhand import registry
 from evenhand.config import Classes, Data
 from evenhand.data.image_set import ImageSet
-from evenhand.errors import UserError
+from evenhand.errors import UserError, did_you_mean
 
-LOGGER = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def open_images(config: Data) -> ImageSet:
@@ -28,9 +27,14 @@ def open_images(config: Data) -> ImageSet:
       The images of the classes that take part: merged, then included or excluded, then the small ones dropped.
 
     Raises:
-      UserError: if the source cannot be read, a class name is unknown, or fewer than two classes are left.
+      UserError: if the source cannot be read, cannot tell the groups that are asked for, a class name is unknown, or
+        fewer than two classes are left.
     """
-    images = select_classes(registry.load("data.sources", config.source).open_source(config), config.classes)
+    source: ImageSet = registry.load("data.sources", config.source).open_source(config)
+    if config.group is not None and source.groups is None:
+        # Going on without them would let one person's images stand on both sides of a split.
+        raise UserError("data.group", f"the source {config.source} tells no groups apart", "set it to null")
+    images = select_classes(source, config.classes)
     if len(images.class_names) < 2:
         found = ", ".join(images.class_names) or "none"
         raise UserError(
@@ -59,7 +63,7 @@ def select_classes(images: ImageSet, classes: Classes) -> ImageSet:
         if counts[label] >= classes.minimum:
             order.append(label)
         else:
-            LOGGER.warning("class %r left out: %d images, fewer than data.classes.minimum", names[label], counts[label])
+            _LOG.warning("class %r left out: %d images, fewer than data.classes.minimum", names[label], counts[label])
     return _keep(images, names, labels, order)
 
 
@@ -87,8 +91,7 @@ def _included(names: tuple[str, ...], classes: Classes) -> list[int]:
 def _check_known(wanted: Iterable[str], names: Sequence[str], field: str) -> None:
     for name in wanted:
         if name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]!r}" if close else f"the classes are {', '.join(names)}"
+            hint = did_you_mean(name, names, f"the classes are {', '.join(names)}")
             raise UserError(field, f"there is no class {name!r}", hint)
 
 

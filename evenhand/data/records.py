@@ -7,6 +7,7 @@ one size.
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -150,6 +151,7 @@ class SourceShard:
     """One file of a source's images; small enough to travel to a worker.
 
     Attributes:
+      plan: names the plan that it is part of; a worker opens the source once for each.
       data: the `data` section as JSON, from which a worker opens the source again.
       channels: 1 or 3.
       split: name of the split.
@@ -159,6 +161,7 @@ class SourceShard:
       total: images of all splits, for progress.
     """
 
+    plan: str
     data: str
     channels: int
     split: str
@@ -175,13 +178,14 @@ def plan_shards(config: Data, preparation: Preparation, folder: str) -> list[Sou
     """
     total = int(np.count_nonzero(preparation.split))
     shards: list[SourceShard] = []
-    done = 0
+    plan, done = uuid.uuid4().hex, 0
     for number, split in enumerate(SPLITS[1:], start=1):
         rows = np.flatnonzero(preparation.split == number).astype(np.int32)
         pieces = np.array_split(rows, max(1, -(-len(rows) // SHARD_IMAGES)))
         for index, piece in enumerate(pieces):
             shards.append(
                 SourceShard(
+                    plan=plan,
                     data=config.canonical_json(),
                     channels=preparation.channels,
                     split=split,
@@ -196,8 +200,8 @@ def plan_shards(config: Data, preparation: Preparation, folder: str) -> list[Sou
 
 
 @lru_cache(maxsize=1)
-def _open(data: str) -> tuple[Data, ImageSet]:
-    # Once per worker process, not once per shard.
+def _open(plan: str, data: str) -> tuple[Data, ImageSet]:
+    # Once per worker process and plan, not once per shard; the files may have changed since an earlier plan.
     config = Data.model_validate_json(data)
     return config, open_images(config)
 
@@ -207,7 +211,7 @@ def write_source_shard(shard: SourceShard) -> int:
 
     Runs in any process: it opens the source again where that process has not yet done so.
     """
-    config, images = _open(shard.data)
+    config, images = _open(shard.plan, shard.data)
     shape = (config.image_size, config.image_size, shard.channels)
 
     def encode(row: int) -> bytes:

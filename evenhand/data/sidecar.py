@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evenhand.config import Data, Section
+from evenhand.whole_files import replace_text
 
 if TYPE_CHECKING:
     from evenhand.data.prepare import Preparation
@@ -81,9 +82,7 @@ class DataSummary(Section):
             return
         path = Path(folder) / FILE_NAME
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        replace_text(path, text)
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> DataSummary:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from evenhand import registry
 from evenhand.config import RunConfig, Strategy, parse_options
+from evenhand.errors import UserError
 from evenhand.models.matched import matched_phases
 from evenhand.models.phase import Phase
 
@@ -70,10 +71,10 @@ def phase_steps(phases: tuple[Phase, ...], steps: int) -> list[int]:
     """Gradient steps of each phase: its share, at least 1, and `steps` in all (ARCHITECTURE: budgets are steps).
 
     Raises:
-      ValueError: if there are fewer steps than phases.
+      UserError: if there are fewer steps than phases.
     """
     if steps < len(phases):
-        raise ValueError(f"{len(phases)} phases need at least as many steps, not {steps}")
+        raise UserError("training.steps", f"{steps} cannot be shared by {len(phases)} phases", "give more steps")
     ends, total = [], 0.0
     for phase in phases:
         total += phase.share

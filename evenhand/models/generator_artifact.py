@@ -33,7 +33,6 @@ class GeneratorCard(Section):
       seconds: wall-clock time of the training.
       device: how the hardware was used.
       history: rows of logged means, each with its `step`.
-      extra: whatever the caller wanted to keep.
     """
 
     name: str
@@ -46,7 +45,6 @@ class GeneratorCard(Section):
     seconds: float
     device: dict[str, Any] = {}
     history: tuple[dict[str, float], ...] = ()
-    extra: dict[str, Any] = {}
 
     @classmethod
     def read(cls, folder: str | Path) -> GeneratorCard:
@@ -94,16 +92,13 @@ class Sampler:
         return images
 
 
-def save_generator(
-    run: GeneratorRun, folder: str | Path, *, class_names: tuple[str, ...], extra: dict[str, Any] | None = None
-) -> GeneratorCard:
+def save_generator(run: GeneratorRun, folder: str | Path, *, class_names: tuple[str, ...]) -> GeneratorCard:
     """Writes a SavedModel with the signature `sample`, and `generator.json` beside it.
 
     Args:
       run: from `train_generator`.
       folder: local or remote; what it holds is overwritten.
       class_names: names of the classes, in the order of the labels.
-      extra: JSON values to keep in the description.
 
     Returns:
       The description.
@@ -123,7 +118,6 @@ def save_generator(
         seconds=run.seconds,
         device=run.device,
         history=run.history,
-        extra=extra or {},
     )
     with tf.io.gfile.GFile(f"{folder}/{FILE_NAME}", "w") as file:
         file.write(card.model_dump_json(indent=1))

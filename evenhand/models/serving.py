@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ class _Serving(tf.Module):
         )
 
 
-@cache
+@lru_cache(maxsize=2)  # as many as there are shared networks
 def _serving(shared: SharedClassifier, class_names: tuple[str, ...]) -> _Serving:
     return _Serving(shared, class_names)
 

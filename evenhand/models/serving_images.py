@@ -1,8 +1,9 @@
 """From an encoded image to pixels inside a TensorFlow graph, as `evenhand.data.decode` does it with Pillow.
 
 Both turn a JPEG as its EXIF tag says, drop transparency, average over all pixels when they shrink, and round to whole
-numbers; they differ by a unit or two in 255, since Pillow rounds between its two passes and JPEG decoders differ. A
-BMP with a palette is the one format that TensorFlow reads otherwise: it takes the indices for grey values.
+numbers; they differ by a unit or two in 255, since Pillow rounds between its two passes and JPEG decoders differ. Two
+things are read otherwise here: a BMP with a palette, whose indices TensorFlow takes for grey values, and the EXIF tag
+of a PNG or WebP file, which is not looked for.
 """
 
 from __future__ import annotations

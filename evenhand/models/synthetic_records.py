@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ class SyntheticShard:
     """One file of synthetic images.
 
     Attributes:
+      plan: names the plan that it is part of; a worker loads the generator once for each.
       generator: folder of the Generator artifact.
       label: class of the images.
       class_name: its name.
@@ -27,6 +29,7 @@ class SyntheticShard:
       path: the file.
     """
 
+    plan: str
     generator: str
     label: int
     class_name: str
@@ -42,8 +45,10 @@ def plan_shards(generator: str, class_names: Sequence[str], counts: Sequence[int
         for label, count in enumerate(counts)
         for first in range(0, count, SHARD_IMAGES)
     ]
+    plan = uuid.uuid4().hex
     return [
         SyntheticShard(
+            plan=plan,
             generator=generator,
             label=label,
             class_name=class_names[label],
@@ -56,14 +61,15 @@ def plan_shards(generator: str, class_names: Sequence[str], counts: Sequence[int
 
 
 @lru_cache(maxsize=1)
-def _sampler(generator: str) -> Sampler:
-    # One load per worker process: loading a SavedModel costs a second, drawing a block milliseconds.
+def _sampler(plan: str, generator: str) -> Sampler:
+    # One load per worker process and plan: loading a SavedModel costs a second, drawing a block milliseconds. A run
+    # into a folder that was emptied has another generator under the same path.
     return load_sampler(generator)
 
 
 def write_synthetic_shard(shard: SyntheticShard) -> str:
     """Draws and writes one shard; returns its path."""
-    sampler = _sampler(shard.generator)
+    sampler = _sampler(shard.plan, shard.generator)
     images = sample_generator(sampler, label=shard.label, first_seed=shard.first_seed, count=shard.count)
     records.write_shard(
         shard.path,

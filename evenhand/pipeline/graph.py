@@ -24,6 +24,7 @@ from evenhand.components.predictor import Predictor
 from evenhand.components.synthetic_example_gen import Settings as SyntheticSettings
 from evenhand.components.synthetic_example_gen import SyntheticExampleGen
 from evenhand.config import RunConfig
+from evenhand.data.fingerprint import of_files
 from evenhand.models.arms import Arm, phase_steps, plan_arms
 from evenhand.models.train_classifier import ClassifierTraining
 
@@ -135,6 +136,7 @@ def _train(graph: _Graph, arm: Arm, repeat: int, real: BaseChannel, synthetic: B
             seed=seed,
             deterministic=config.deterministic,
             final=index == len(arm.phases) - 1,
+            weights_fingerprint=_weights_fingerprint(config.classifier.weights),
         )
         trainer = Trainer(
             run_fn=f"{classifier_trainer.__name__}.run_fn",
@@ -149,6 +151,10 @@ def _train(graph: _Graph, arm: Arm, repeat: int, real: BaseChannel, synthetic: B
     name = arm.name + suffix
     graph.models[name] = model
     graph.predictions[name] = graph.add(Predictor(real, model, seed), f"Predictor-{name}")["predictions"]
+
+
+def _weights_fingerprint(weights: str | None) -> str | None:
+    return of_files([("weights", weights)]) if weights is not None and Path(weights).is_file() else None
 
 
 def _evaluate(graph: _Graph, arm: str, examples: BaseChannel) -> None:
@@ -174,13 +180,16 @@ def _conclude(graph: _Graph, arms: Sequence[Arm], data: dict[str, BaseChannel], 
     """Chooses, reports and pushes."""
     config = graph.config
     candidates = tuple(arm.name for arm in arms if not arm.is_control)
+    settings = model_selector.Settings(
+        select=config.evaluation.select, minimum=config.evaluation.minimum, candidates=candidates
+    )
     selected = graph.add(
         strategy_inputs.component(
             "ModelSelector",
             model_selector.Executor,
             _by_key("model", graph.models, candidates) | _by_key("predictions", graph.predictions, candidates),
             {"model": standard_artifacts.Model, "blessing": standard_artifacts.ModelBlessing},
-            model_selector.Settings(evaluation=config.evaluation, candidates=candidates).canonical_json(),
+            settings.canonical_json(),
         )
     )
     graph.add(

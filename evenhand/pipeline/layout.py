@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evenhand.errors import UserError
 from evenhand.pipeline.stages import StageOutcome
+from evenhand.whole_files import replace_text
 
 INDEX = "artifacts.json"
 PUSHED = "pushed_destination"
@@ -25,13 +26,6 @@ def write_index(output: Path, outcomes: Sequence[StageOutcome]) -> None:
             if PUSHED in properties:
                 index[f"{outcome.name}/{key}/{PUSHED}"] = os.path.relpath(properties[PUSHED], output)
     replace_text(output / INDEX, json.dumps(index, indent=1, sort_keys=True))
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file so that a reader sees the old text or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def replace_folder(target: Path, parts: dict[str, Path]) -> None:
@@ -71,11 +65,9 @@ class RunFolder:
             raise UserError(str(path), "holds no finished run of evenhand", "give the folder that `evenhand run` wrote")
         self._index: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))
 
-    def _folder(self, key: str, what: str) -> Path:
+    def _folder(self, key: str, what: str, remedy: str = "choose a strategy that makes one and run again") -> Path:
         if key not in self._index:
-            raise UserError(
-                str(self.path), f"this run made no {what}", "choose a strategy that makes one and run again"
-            )
+            raise UserError(str(self.path), f"this run made no {what}", remedy)
         folder = self.path / self._index[key]
         if not folder.exists():
             raise UserError(str(folder), f"the {what} is gone", "run the same config again")
@@ -99,4 +91,5 @@ class RunFolder:
     @property
     def model(self) -> Path:
         """The pushed model: a folder with SavedModel, `model.keras` and `model.json`."""
-        return self._folder(f"Pusher/pushed_model/{PUSHED}", "pushed model")
+        remedy = "its model missed evaluation.minimum: lower that or train better, and run again"
+        return self._folder(f"Pusher/pushed_model/{PUSHED}", "pushed model", remedy)

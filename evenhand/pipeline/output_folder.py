@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evenhand.errors import UserError
+from evenhand.whole_files import replace_text
 
 MARKER = ".evenhand-run"
 """Name of the file that makes a folder a run of ours; processes that work in the folder lock it."""
@@ -38,7 +39,7 @@ class Claim:
         """Leaves the disk as it was before the claim; call it only while no stage of a new run has finished."""
         if not self.is_new:
             if self.previous_config is not None:
-                _replace(self.folder / CONFIG, self.previous_config)
+                replace_text(self.folder / CONFIG, self.previous_config)
             return
         if self.made:
             shutil.rmtree(self.made[0], ignore_errors=True)
@@ -93,7 +94,7 @@ def claim(output: Path, config_yaml: str) -> Claim:
     try:
         output.mkdir(parents=True, exist_ok=True)
         (output / MARKER).touch()
-        _replace(output / CONFIG, config_yaml)
+        replace_text(output / CONFIG, config_yaml)
     except OSError as error:
         claimed.undo()
         raise _unwritable(output, error) from error
@@ -121,12 +122,3 @@ def _unwritable(output: Path, error: OSError) -> UserError:
     return UserError(
         str(output), f"cannot be written ({error.strerror})", "name a folder that you may write with --output"
     )
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from evenhand.config import RunConfig
 from evenhand.data.prepare import Preparation, prepare
+from evenhand.models import sample_generator
 from evenhand.models.arms import Arm, phase_steps, plan_arms
 
-# Seconds on 2 CPU cores without an accelerator (benchmarks/pipeline_overhead.py and the demo's result.json): they
+# Seconds on 2 CPU cores without an accelerator (from the demo's result.json): they
 # place an estimate within a factor of two there, and are an upper bound on anything faster.
 _START = 15.0
 _FIXED = {"ImbalancedExampleGen": 2.0, "StatisticsGen": 6.0, "SchemaGen": 0.2, "ExampleValidator": 0.3}
@@ -82,11 +83,7 @@ def plan(config: RunConfig) -> Plan:
 
 
 def _drawn(config: RunConfig, preparation: Preparation) -> int:
-    # `balance` fills every class up to the largest.
-    train = preparation.counts["train"]
-    if config.synthetic.per_class == "balance":
-        return int(train.max() * len(train) - train.sum())
-    return config.synthetic.per_class * len(train)
+    return sum(sample_generator.plan(config.synthetic.per_class, preparation.counts["train"].tolist()))
 
 
 def _used(preparation: Preparation) -> int:

@@ -124,7 +124,8 @@ def _check_gate(config: RunConfig, result: Result) -> None:
     minimum = config.evaluation.minimum
     if minimum is None:
         return
-    validation = result.strategies[result.selected].validation
+    # The model that is pushed is that of the first seed; the result's own number is a mean over all.
+    validation = result.strategies[result.selected].repeats[0].validation
     if validation is None:
         raise GateFailed("evaluation.minimum: there is no validation image to measure it on; no model was pushed.")
     if validation.balanced_accuracy < minimum:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from evenhand.report import result as result_file
 from evenhand.report import samples
 from evenhand.report.render import render_html, render_markdown
 from evenhand.report.result import Result
+from evenhand.whole_files import replace_text
 
 
 def write_result(
@@ -35,7 +35,7 @@ def write_result(
       The completed result.
     """
     result = Result.load(evidence).completed(str(config["name"]), config, versions, seconds)
-    _replace(output / result_file.FILE_NAME, result.to_json())
+    replace_text(output / result_file.FILE_NAME, result.to_json())
     if (evidence / samples.FILE_NAME).exists():
         shutil.copyfile(evidence / samples.FILE_NAME, output / samples.FILE_NAME)
     write_report(output)
@@ -56,13 +56,6 @@ def write_report(output: Path) -> Path:
     """
     result = Result.load(output)
     page = output / "report.html"
-    _replace(page, render_html(result, samples.read_samples(output / samples.FILE_NAME)))
-    _replace(output / "report.md", render_markdown(result))
+    replace_text(page, render_html(result, samples.read_samples(output / samples.FILE_NAME)))
+    replace_text(output / "report.md", render_markdown(result))
     return page
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes so that a reader sees the old text or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

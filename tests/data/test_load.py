@@ -90,6 +90,11 @@ def test_one_class_only_is_refused():
         open_images(Data(classes=Classes(include=("3",))))
 
 
+def test_groups_that_a_source_cannot_tell_are_refused_rather_than_ignored():
+    with pytest.raises(UserError, match=r"data\.group: the source digits tells no groups apart"):
+        open_images(Data(group="^(.)"))
+
+
 def test_a_source_of_ones_own_is_a_dotted_path():
     images = open_images(Data(source="evenhand.data.sources.digits"))
     assert len(images) == 1797

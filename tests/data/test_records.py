@@ -168,6 +168,20 @@ def test_a_limit_keeps_the_lowest_seeds_of_each_class(tmp_path):
     np.testing.assert_array_equal(table.images[3], PIXELS)
 
 
+def test_a_source_that_changed_is_read_anew_by_the_same_process(make_folder, tmp_path):
+    root = make_folder({"a": 8, "b": 8})
+    ingest(Data(source="folder", path=str(root), image_size=8), tmp_path / "first")
+    for path in (root / "b").iterdir():
+        path.rename(root / "a" / f"b{path.name}")
+    for path in sorted((root / "a").iterdir())[:8]:
+        path.rename(root / "b" / path.name)
+    ingest(Data(source="folder", path=str(root), image_size=8), tmp_path / "second")
+    table = load_table(str(tmp_path / "second"), ["train", "validation", "test"], cache=None)
+    on_disk = {f"folder/{path.parent.name}/{path.name}" for path in root.glob("*/*")}
+    assert set(table.ids.tolist()) == on_disk
+    assert [table.class_names[label] for label in table.labels] == [name.split("/")[1] for name in table.ids]
+
+
 def test_the_summary_comes_back_as_written(digits, tmp_path):
     folder, preparation = digits
     summary = DataSummary.read(folder)

@@ -46,5 +46,5 @@ def test_phases_use_the_budget_exactly(shares: list[float], steps: int) -> None:
 
 
 def test_fewer_steps_than_phases_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least as many steps"):
+    with pytest.raises(UserError, match=r"training\.steps: 1 cannot be shared by 2 phases"):
         phase_steps((Phase(on="real", share=0.5), Phase(on="real", share=0.5)), 1)

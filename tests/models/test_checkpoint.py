@@ -89,11 +89,21 @@ def test_generation_of_another_model_is_passed_over(tmp_path: Path, caplog: pyte
 
 def test_unfinished_write_leaves_what_was_there(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, _variables(1.0), 10)
-    (tmp_path / "step-00000020.npz.part").write_bytes(b"half")
+    (tmp_path / ".step-00000020.npz.4711").write_bytes(b"half")
     (tmp_path / "step-00000020.npz").write_bytes(b"no manifest yet")
     restored = checkpoint.restore(tmp_path, _variables(0.0))
     assert restored is not None
     assert restored.step == 10
+    checkpoint.save(tmp_path, _variables(2.0), 20)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_finished_training_leaves_nothing(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "state", _variables(1.0), 10)
+    checkpoint.discard(tmp_path / "state")
+    checkpoint.discard(tmp_path / "state")
+    checkpoint.discard(None)
+    assert not list(tmp_path.iterdir())
 
 
 def test_manifest_holds_the_checksum(tmp_path: Path) -> None:

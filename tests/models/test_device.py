@@ -85,6 +85,29 @@ assert model.steps_done == 4
 after = [to_array(weight) for weight in model.generator.trainable_weights]
 assert all(np.isfinite(value).all() for value in after)
 assert any((old != new).any() for old, new in zip(before, after))
+
+# One update's gradient is the mean over the replicas, not their sum: two see what one would.
+import keras
+from evenhand.models.training.adversarial import ConditionalGenerator
+from evenhand.models.training.update import Update
+
+class Falling(ConditionalGenerator):
+    def __init__(self):
+        super().__init__(image_shape=(1, 1, 1), num_classes=2, seed=0)
+        self.own = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+        self.set_updates([Update("own", (self.own,), keras.optimizers.SGD(1.0))])
+    def update_loss(self, update, batch, seed):
+        return tf.reduce_sum(self.own.trainable_weights[0].value), {}
+    def sample(self, labels, seeds):
+        return tf.zeros((2, 1, 1, 1))
+
+with device.scope():
+    falling = Falling()
+    falling.prepare()
+start = to_array(falling.own.trainable_weights[0])
+pixels, classes = np.zeros((4, 1, 1, 1), "float32"), np.zeros(4, "int32")
+falling.fit(tf.data.Dataset.from_tensors((pixels, classes)), verbose=0, shuffle=False)
+np.testing.assert_allclose(to_array(falling.own.trainable_weights[0]), start - 1.0, rtol=1e-6)
 print("two replicas:", device.num_replicas)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)

@@ -74,6 +74,22 @@ def test_equal_seeds_give_equal_weights_whatever_was_trained_between(images, tra
     np.testing.assert_array_equal(trained.model.get_weights()[0], trained.weights[0])
 
 
+def test_dropout_noise_too_is_the_same_whatever_was_trained_between(images):
+    settings = config().model_copy(update={"classifier": Classifier(name="cnn", options={"dropout": 0.5})})
+    first, _, again = (train_classifier(images, REAL, settings, steps=6, seed=seed) for seed in (0, 1, 0))
+    assert same(first, again)
+
+
+def test_another_weights_file_of_the_same_name_is_another_network(images, tmp_path):
+    path = tmp_path / "own.weights.h5"
+    settings = config().model_copy(update={"classifier": Classifier(name="cnn", weights=str(path))})
+    starts = []
+    for seed in (1, 2):
+        build_network(Classifier(name="cnn"), images.image_shape, 3, seed).save_weights(path)
+        starts.append(train_classifier(images, Phase(on="real", learning_rate=1e-9), settings, steps=1))
+    assert not np.allclose(starts[0].weights[0], starts[1].weights[0])
+
+
 def test_every_seed_starts_from_the_weights_of_a_fresh_build(images):
     classifier = Classifier(name="cnn")
     shared = shared_classifier(classifier, images.image_shape, 3, Device(), keeps_best=False)

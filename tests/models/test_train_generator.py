@@ -42,13 +42,12 @@ def test_learns_two_classes(tmp_path: Path) -> None:
 
 def test_card_tells_where_a_generator_comes_from(tmp_path: Path) -> None:
     run = train(3, seed=5, options={"variant": "mlp_cgan_relu"})
-    written = save_generator(run, tmp_path, class_names=CLASSES, extra={"note": "kept"})
+    written = save_generator(run, tmp_path, class_names=CLASSES)
     card = GeneratorCard.read(tmp_path)
     assert card == written
     assert (card.name, card.steps, card.seed, card.class_names) == ("cgan", 3, 5, CLASSES)
     assert card.image_shape == (8, 8, 1)
     assert card.options["variant"] == "mlp_cgan_relu"
-    assert card.extra == {"note": "kept"}
     assert len(card.weights_sha256) == 64
     sampler = load_sampler(tmp_path)
     assert (sampler.name, sampler.class_names) == ("cgan", CLASSES)

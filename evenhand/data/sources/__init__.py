@@ -1,1 +1,1 @@
-"""Where images come from; each module offers `open_source(config) -> ImageSource`."""
+"""Where images come from; each module offers `open_source(config) -> ImageSet` and `fingerprint(config) -> str`."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from evenhand.config import Data, Section
+from evenhand.config import Data, Section, parse_options
+from evenhand.data.decode import read_file
 from evenhand.data.fingerprint import of_files
 from evenhand.data.image_set import ImageSet
 from evenhand.data.packed_strings import PackedStrings
-from evenhand.data.sources._options import OWN_SPLITS, number, parse, required_file
-from evenhand.data.sources.folder import read_image_file
+from evenhand.data.sources._conventions import OWN_SPLITS, number, required_file
 from evenhand.errors import UserError
 
 
@@ -28,7 +28,7 @@ def open_source(config: Data) -> ImageSet:
     Raises:
       UserError: if it is no such table.
     """
-    parse(Options, config)
+    parse_options(Options, config.options, "data.options")
     table = required_file(config)
     columns = _columns(table, config.group)
     with_groups = "group" in columns
@@ -55,7 +55,7 @@ def open_source(config: Data) -> ImageSet:
         labels=order[np.asarray(labels, np.int32)],
         splits=np.asarray(splits, np.uint8),
         identify=lambda index: f"csv/{paths[index]}",
-        read=lambda index: read_image_file(table.parent / paths[index]),
+        read=lambda index: read_file(table.parent / paths[index]),
         groups=np.asarray(groups, np.int32) if with_groups else None,
     )
 

@@ -8,9 +8,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.config import Data, Section
+from evenhand.config import Data, Section, parse_options
 from evenhand.data.image_set import ImageSet
-from evenhand.data.sources._options import parse
 
 
 class Options(Section):
@@ -28,7 +27,7 @@ def _digits() -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
 
 def open_source(config: Data) -> ImageSet:
     """The digits; `data.path` and `data.options` are not used."""
-    parse(Options, config)
+    parse_options(Options, config.options, "data.options")
     images, labels = _digits()
     return ImageSet(
         class_names=tuple(str(digit) for digit in range(10)),

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.config import Data, Section
-from evenhand.data.decode import MAX_FILE_BYTES, UnreadableImage
+from evenhand.config import Data, Section, parse_options
+from evenhand.data.decode import read_file
 from evenhand.data.fingerprint import of_files
 from evenhand.data.image_set import ImageSet
 from evenhand.data.packed_strings import PackedStrings
-from evenhand.data.sources._options import OWN_SPLITS, number, parse, required_path
+from evenhand.data.sources._conventions import OWN_SPLITS, number, required_path
 from evenhand.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -100,11 +100,11 @@ def open_source(config: Data) -> ImageSet:
     Raises:
       UserError: if `data.path` is no folder, holds no images, or `data.group` does not fit a file name.
     """
-    parse(Options, config)
+    parse_options(Options, config.options, "data.options")
     root, listing, names = _list(config)
 
     def read(index: int) -> bytes:
-        return read_image_file(os.path.join(root, names[index]))
+        return read_file(os.path.join(root, names[index]))
 
     return ImageSet(
         class_names=tuple(listing.classes),
@@ -120,20 +120,6 @@ def open_source(config: Data) -> ImageSet:
 def _identify(relative: str) -> str:
     # File names may hold bytes that are no text; ids are text.
     return "folder/" + relative.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def read_image_file(path: str | os.PathLike[str]) -> bytes:
-    """The contents of an image file.
-
-    Raises:
-      UnreadableImage: if it is larger than `MAX_FILE_BYTES`.
-      OSError: if it cannot be read.
-    """
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > MAX_FILE_BYTES:
-            raise UnreadableImage(f"is larger than {MAX_FILE_BYTES // 2**20} MiB")
-        return file.read(MAX_FILE_BYTES)
 
 
 def _groups(pattern: str, names: PackedStrings) -> NDArray[np.int32]:

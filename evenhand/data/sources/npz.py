@@ -18,11 +18,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.config import Data, Section
+from evenhand.config import Data, Section, parse_options
 from evenhand.data.decode import UnreadableImage, check_size
 from evenhand.data.fingerprint import of_files
 from evenhand.data.image_set import SPLITS, ImageSet
-from evenhand.data.sources._options import named_classes, parse, required_file
+from evenhand.data.sources._conventions import named_classes, required_file
 from evenhand.errors import UserError
 
 CONVENTIONS = (
@@ -82,7 +82,7 @@ def open_source(config: Data) -> ImageSet:
     Raises:
       UserError: if the file is no such archive, holds pickled objects, or labels are out of range.
     """
-    options = parse(Options, config)
+    options = parse_options(Options, config.options, "data.options")
     path = required_file(config)
     try:
         with zipfile.ZipFile(path) as archive:

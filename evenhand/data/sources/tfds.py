@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 from numpy.typing import NDArray
 
-from evenhand.config import Data, Section
+from evenhand.config import Data, Section, parse_options
 from evenhand.data.fingerprint import of_files
 from evenhand.data.image_set import ImageSet
-from evenhand.data.sources._options import OWN_SPLITS, parse
+from evenhand.data.sources._conventions import OWN_SPLITS
 from evenhand.errors import UserError
 
 _BLOCK = 256
@@ -57,7 +57,7 @@ def _prepared(path: str | None, data_dir: str | None, download: bool) -> tfds.co
 
 
 def _builder(config: Data) -> tfds.core.DatasetBuilder:
-    options = parse(Options, config)
+    options = parse_options(Options, config.options, "data.options")
     return _prepared(config.path, options.data_dir, options.download)
 
 

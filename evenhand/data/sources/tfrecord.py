@@ -24,11 +24,11 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from evenhand.config import Data, Section
+from evenhand.config import Data, Section, parse_options
 from evenhand.data.decode import MAX_FILE_BYTES, UnreadableImage
 from evenhand.data.fingerprint import of_files
 from evenhand.data.image_set import ImageSet
-from evenhand.data.sources._options import OWN_SPLITS, named_classes, parse
+from evenhand.data.sources._conventions import OWN_SPLITS, named_classes
 from evenhand.errors import UserError
 
 _HEAD, _TAIL = 12, 4
@@ -152,7 +152,7 @@ def open_source(config: Data) -> ImageSet:
     Raises:
       UserError: if a file is damaged, or a record lacks its image or label.
     """
-    options = parse(Options, config)
+    options = parse_options(Options, config.options, "data.options")
     index = _Index(_files(config), config.group)
     folder = tempfile.TemporaryDirectory(prefix="evenhand-")
     paths = list(_plain(index.files, folder.name))

@@ -23,7 +23,7 @@ class Options(Section):
       fine_tune_loss: `balanced_softmax` (class counts of the real images beside the logits) or `cross_entropy` (S1).
     """
 
-    pretrain_share: float = Field(0.5, gt=0.0, lt=1.0)
+    pretrain_share: float = Field(0.3, gt=0.0, lt=1.0)
     fine_tune_learning_rate: float = Field(0.5, gt=0.0, le=1.0)
     fine_tune_loss: Literal["balanced_softmax", "cross_entropy"] = "balanced_softmax"
 

@@ -147,7 +147,8 @@ class ConditionalGenerator(keras.Model):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
             loss, metrics = self.update_loss(update, batch, seed)
-            scaled = update.optimizer.scale_loss(loss)
+            # Replicas' gradients are summed, so each takes its share of the mean.
+            scaled = update.optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
         gradients = tape.gradient(scaled, [weight.value for weight in weights])
         update.optimizer.apply(gradients, weights)
         # Running the other networks in training mode moved their batch statistics: put them back.

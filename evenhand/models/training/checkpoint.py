@@ -2,7 +2,7 @@
 
 Keras' BackupAndRestore overwrites its only copy in place, so a kill at the wrong moment loses everything. Here a
 generation is two files, `step-<step>.npz` with the variables and `step-<step>.json` with the checksum of the first,
-each written to a temporary file, flushed to the disk and renamed; the JSON file comes last, so that its presence means
+each written beside its place, flushed to the disk and renamed; the JSON file comes last, so that its presence means
 that the generation is whole.
 """
 
@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from evenhand.whole_files import replace_text, replacing
 
 GENERATIONS = 2
 
@@ -67,13 +70,22 @@ def save(folder: Path, variables: Sequence[keras.Variable], step: int, extra: Ma
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = folder / f"step-{step:08d}.npz"
-    _write_atomically(arrays, lambda file: np.savez(file, *map(to_array, variables)))
+    with replacing(arrays) as file:
+        np.savez(file, *map(to_array, variables))
     manifest = {"step": step, "sha256": _checksum(arrays), "names": _names(variables), "extra": dict(extra or {})}
-    _write_atomically(arrays.with_suffix(".json"), lambda file: file.write(json.dumps(manifest).encode()))
+    replace_text(arrays.with_suffix(".json"), json.dumps(manifest))
     _sync_folder(folder)
     for old in sorted(folder.glob("step-*.json"), reverse=True)[GENERATIONS:]:
         old.unlink()
         old.with_suffix(".npz").unlink(missing_ok=True)
+    for leftover in folder.glob(".step-*"):  # of a process that was killed while it wrote
+        leftover.unlink()
+
+
+def discard(folder: Path | None) -> None:
+    """Removes what `save` wrote, once its training is finished and kept elsewhere; None does nothing."""
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def restore(folder: Path | None, variables: Sequence[keras.Variable]) -> Restored | None:
@@ -155,15 +167,6 @@ def _names(variables: Sequence[keras.Variable]) -> list[str]:
 def _checksum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_atomically(path: Path, write: Callable[[Any], Any]) -> None:
-    temporary = path.with_suffix(path.suffix + ".part")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _sync_folder(folder: Path) -> None:

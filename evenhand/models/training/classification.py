@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -169,6 +170,8 @@ class SharedClassifier:
             variable.assign(value)
         for variable, value in zip(self.model.optimizer.variables, self._initial_optimizer, strict=True):
             variable.assign(value)
+        for best, weight in zip(self.model.best, self.network.weights, strict=False):  # none, or one each
+            best.assign(weight)
         self.model.log_prior.assign(np.zeros(self.num_classes, np.float32))
         self.model.begin_window()
 
@@ -207,8 +210,14 @@ class SharedClassifier:
 
 @lru_cache(maxsize=2)
 def _shared(
-    classifier: str, image_shape: ImageShape, num_classes: int, device: str, keeps_best: bool
+    classifier: str,
+    image_shape: ImageShape,
+    num_classes: int,
+    device: str,
+    keeps_best: bool,
+    stamp: tuple[int, int] | None,
 ) -> SharedClassifier:
+    del stamp  # it tells apart what is kept
     return SharedClassifier(
         Classifier.model_validate_json(classifier),
         image_shape,
@@ -222,7 +231,16 @@ def shared_classifier(
     classifier: Classifier, image_shape: ImageShape, num_classes: int, device: Device, *, keeps_best: bool
 ) -> SharedClassifier:
     """The process's one compiled network for these settings; the two used last are kept."""
-    return _shared(classifier.canonical_json(), tuple(image_shape), num_classes, device.canonical_json(), keeps_best)
+    settings = classifier.canonical_json(), tuple(image_shape), num_classes, device.canonical_json(), keeps_best
+    return _shared(*settings, _stamp(classifier.weights))
+
+
+def _stamp(weights: str | None) -> tuple[int, int] | None:
+    """Size and time of a local weights file: another file under the same name makes another network."""
+    if weights is None or not Path(weights).is_file():
+        return None
+    stat = Path(weights).stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _values(network: keras.Model) -> Weights:

@@ -1,37 +1,18 @@
-"""What the built-in sources share: their options, paths, and class numbering."""
+"""What the built-in sources share: paths, names of splits, and class numbering."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from evenhand.config import Data, Section
+from evenhand.config import Data
 from evenhand.errors import UserError
-
-Options = TypeVar("Options", bound=Section)
 
 OWN_SPLITS = {"train": 1, "training": 1, "validation": 2, "valid": 2, "val": 2, "test": 3}
 """What sources call their own splits -> index into `image_set.SPLITS`."""
-
-
-def parse(kind: type[Options], config: Data) -> Options:
-    """The source's own options, checked.
-
-    Raises:
-      UserError: if one is unknown or wrong.
-    """
-    try:
-        return kind.model_validate(config.options)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        field = ".".join(["data.options", *map(str, problem["loc"])])
-        known = ", ".join(kind.model_fields) or "no options"
-        raise UserError(field, f"{problem['msg'].lower()}", f"the source {config.source} knows {known}") from error
 
 
 def required_path(config: Data) -> Path:
