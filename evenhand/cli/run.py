@@ -10,11 +10,12 @@ import typer
 
 from evenhand.cli.options import Quiet, Set, Verbose
 from evenhand.cli.session import Terminated, session
-from evenhand.errors import EvenhandError, GateFailed
+from evenhand.errors import GateFailed
 
 if TYPE_CHECKING:
     from evenhand.cli.display import Display
     from evenhand.config import RunConfig
+    from evenhand.pipeline.output_folder import Claim
 
 LOG = Path("logs", "run.log")
 
@@ -55,20 +56,12 @@ def _run(config: RunConfig, output: Path, *, quiet: bool, verbose: bool) -> None
     from evenhand import config_file
     from evenhand.pipeline import output_folder
 
-    claim = output_folder.claim(output, config_file.dump(config))
-    finished = 0
     try:
-        with output_folder.locked(output), session(output / LOG, quiet=quiet, verbose=verbose) as display:
-            try:
-                _run_shown(config, output, display)
-            finally:
-                finished = display.finished
-    except GateFailed:
-        raise
-    except EvenhandError as error:
-        if error.exit_code == 2 and finished == 0:
-            claim.undo()
-        raise
+        with (
+            output_folder.occupied(output, config_file.dump(config)) as claim,
+            session(claim.folder / LOG, quiet=quiet, verbose=verbose) as display,
+        ):
+            _run_shown(config, claim, display)
     except (KeyboardInterrupt, Terminated) as stopped:
         typer.echo(
             f"evenhand: interrupted; finished stages are kept in {output}, and the same command goes on from there.",
@@ -77,22 +70,22 @@ def _run(config: RunConfig, output: Path, *, quiet: bool, verbose: bool) -> None
         raise typer.Exit(143 if isinstance(stopped, Terminated) else 130) from None
 
 
-def _run_shown(config: RunConfig, output: Path, display: Display) -> None:
+def _run_shown(config: RunConfig, claim: Claim, display: Display) -> None:
     display.say("starting TensorFlow and TFX")
-    from evenhand.pipeline.run import run as run_pipeline
+    from evenhand.pipeline.run import run_claimed
     from evenhand.report.render import render_terminal
     from evenhand.report.result import Result
 
     try:
-        result = run_pipeline(config, output, on_stage=display.stage)
+        result = run_claimed(config, claim, display.stage)
     except GateFailed:
         # The results are complete all the same, and worth seeing before the sentence about the gate.
         display.stop()
-        render_terminal(Result.load(output), display.console)
+        render_terminal(Result.load(claim.folder), display.console)
         raise
     display.stop()
     render_terminal(result, display.console)
-    display.say(f"report: {output / 'report.html'}")
+    display.say(f"report: {claim.folder / 'report.html'}")
 
 
 def _print_plan(config: RunConfig, output: Path, *, verbose: bool) -> None:

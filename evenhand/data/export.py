@@ -63,7 +63,8 @@ def export_images(images: Iterable[Image], class_names: Sequence[str], output: P
         raise UserError(str(output), f"cannot be written ({error.strerror})", "choose another place") from error
     try:
         count = writers[format](images, class_names, fresh)
-        single = fresh / "images.npz" if output.suffix == ".npz" and not output.is_dir() else fresh
+        is_file = format == "npz" and output.suffix == ".npz" and not output.is_dir()
+        single = fresh / "images.npz" if is_file else fresh
         fresh.chmod(0o777 & ~_umask())
         single.replace(output)
     finally:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,18 +16,36 @@ from evenhand.whole_files import replace_text
 
 INDEX = "artifacts.json"
 PUSHED = "pushed_destination"
+MODEL_FILE = "model.keras"
 
 
 def write_index(output: Path, outcomes: Sequence[StageOutcome]) -> None:
     """Remembers where the artifacts of the newest run lie, relative to `output`, so that the folder can be moved."""
-    index = {}
+    index: dict[str, str] = {}
     for outcome in outcomes:
         for key, uri in outcome.outputs.items():
             index[f"{outcome.name}/{key}"] = os.path.relpath(uri, output)
         for key, properties in outcome.properties.items():
             if PUSHED in properties:
-                index[f"{outcome.name}/{key}/{PUSHED}"] = os.path.relpath(properties[PUSHED], output)
+                newest = keep_newest(Path(properties[PUSHED]))
+                index[f"{outcome.name}/{key}/{PUSHED}"] = os.path.relpath(newest, output)
     replace_text(output / INDEX, json.dumps(index, indent=1, sort_keys=True))
+
+
+def keep_newest(pushed: Path) -> Path:
+    """Makes a pushed model the highest version beside the others, as model servers take the highest.
+
+    A Pusher that is served from the cache pushed long ago, perhaps before another config pushed its model.
+
+    Returns:
+      The folder of the highest version, which holds this model.
+    """
+    highest = max(pushed.parent.iterdir(), key=lambda version: int(version.name) if version.name.isdigit() else -1)
+    if filecmp.cmp(highest / MODEL_FILE, pushed / MODEL_FILE, shallow=False):
+        return highest
+    fresh = pushed.parent / str(max(int(time.time()), int(highest.name) + 1))
+    replace_folder(fresh, {part.name: part for part in pushed.iterdir()})
+    return fresh
 
 
 def replace_folder(target: Path, parts: dict[str, Path]) -> None:

@@ -19,7 +19,7 @@ MARKER = ".evenhand-run"
 CONFIG = "config.yaml"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Claim:
     """A claimed output folder and what it takes to undo the claim.
 
@@ -28,12 +28,14 @@ class Claim:
       made: the folders that the claim made, outermost first; empty when the output folder existed.
       is_new: whether there was no run in it before.
       previous_config: text of config.yaml of the run that was there before, or None.
+      has_results: whether a stage of the new run has finished, so that undoing the claim would lose its work.
     """
 
     folder: Path
     made: tuple[Path, ...]
     is_new: bool
     previous_config: str | None
+    has_results: bool = False
 
     def undo(self) -> None:
         """Leaves the disk as it was before the claim; call it only while no stage of a new run has finished."""
@@ -53,7 +55,8 @@ class Claim:
 
 def is_run(folder: Path) -> bool:
     """Whether `folder` is an output folder that evenhand made."""
-    return (folder / MARKER).is_file()
+    # Path.is_file would raise where a name is too long for the file system.
+    return os.path.isfile(folder / MARKER)
 
 
 def check(output: Path) -> None:
@@ -87,7 +90,7 @@ def claim(output: Path, config_yaml: str) -> Claim:
       UserError: if the folder cannot be written or holds files that are not a run of ours; nothing is left behind.
     """
     check(output)
-    made = tuple(reversed([path for path in (output, *output.parents) if not path.exists()]))
+    made = tuple(reversed([path for path in (output, *output.parents) if not os.path.exists(path)]))
     is_new = not is_run(output)
     previous = output / CONFIG
     claimed = Claim(output, made, is_new, None if is_new or not previous.is_file() else previous.read_text("utf-8"))
@@ -116,6 +119,29 @@ def locked(output: Path) -> Iterator[None]:
                 str(output), "another run is at work in this folder", "wait for it or name another folder with --output"
             ) from error
         yield
+
+
+@contextmanager
+def occupied(output: Path, config_yaml: str) -> Iterator[Claim]:
+    """Claims `output` and keeps other processes out of it while the context is open.
+
+    Wrong input that shows before any stage has finished leaves the disk as it was.
+
+    Args:
+      output: the output folder.
+      config_yaml: text of config.yaml, the resolved config.
+
+    Raises:
+      UserError: as `claim` and `locked` do.
+    """
+    claimed = claim(output.resolve(), config_yaml)
+    try:
+        with locked(claimed.folder):
+            yield claimed
+    except UserError:
+        if not claimed.has_results:
+            claimed.undo()
+        raise
 
 
 def _unwritable(output: Path, error: OSError) -> UserError:

@@ -12,10 +12,10 @@ from tfx.orchestration.pipeline import Pipeline
 from evenhand import config_file
 from evenhand.config import RunConfig
 from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
-from evenhand.errors import GateFailed, UserError
+from evenhand.errors import GateFailed
 from evenhand.pipeline import layout, output_folder
 from evenhand.pipeline.graph import create_pipeline
-from evenhand.pipeline.local_runner import LocalRunner
+from evenhand.pipeline.runner import LocalRunner
 from evenhand.pipeline.stages import OnStage, StageEvent, StageOutcome
 from evenhand.report import finish
 from evenhand.report.result import Result
@@ -47,34 +47,34 @@ def run(config: RunConfig, output: Path | None = None, *, on_stage: OnStage | No
       UserError: if the source or the config cannot be used; an output folder made by this call is removed again.
       GateFailed: if the chosen model misses `evaluation.minimum`; the results are complete all the same.
     """
-    output = (output or Path("runs") / config.name).resolve()
-    claimed = output_folder.claim(output, config_file.dump(config))
-    finished: list[StageEvent] = []
+    with output_folder.occupied(output or Path("runs") / config.name, config_file.dump(config)) as claim:
+        return run_claimed(config, claim, on_stage)
 
-    def watch(event: StageEvent) -> None:
-        if event.state != "started":
-            finished.append(event)
-        if on_stage is not None:
-            on_stage(event)
 
-    try:
-        runner, pipeline = build(config, output, watch)
-        runner.run(pipeline)
-    except UserError:
-        if not finished:
-            claimed.undo()
-        raise
-    result = Result.load(output)
+def run_claimed(config: RunConfig, claim: output_folder.Claim, on_stage: OnStage | None = None) -> Result:
+    """`run` into an output folder that the caller keeps occupied."""
+    runner, pipeline = build(config, claim, on_stage)
+    runner.run(pipeline)
+    result = Result.load(claim.folder)
     _check_gate(config, result)
     return result
 
 
-def build(config: RunConfig, output: Path, on_stage: OnStage | None = None) -> tuple[LocalRunner, Pipeline]:
-    """The runner and the graph of a run into `output`, a claimed folder.
+def build(
+    config: RunConfig, claim: output_folder.Claim, on_stage: OnStage | None = None
+) -> tuple[LocalRunner, Pipeline]:
+    """The runner and the graph of a run into a claimed folder.
 
     Raises:
       UserError: if the source cannot be read or an option is wrong.
     """
+    output = claim.folder
+
+    def watch(event: StageEvent) -> None:
+        claim.has_results |= event.state != "started"
+        if on_stage is not None:
+            on_stage(event)
+
     # Executors find the state folder here: it is not part of a node's parameters, hence not of its cache key.
     os.environ[STATE_VARIABLE] = str(output / "state")
     pipeline = create_pipeline(
@@ -84,7 +84,7 @@ def build(config: RunConfig, output: Path, on_stage: OnStage | None = None) -> t
         push_to=str(output / "model"),
         metadata_path=output / "metadata.sqlite",
     )
-    return LocalRunner(on_stage, lambda outcomes: lay_out(config, output, outcomes)), pipeline
+    return LocalRunner(watch, lambda outcomes: lay_out(config, output, outcomes)), pipeline
 
 
 def lay_out(config: RunConfig, output: Path, outcomes: Sequence[StageOutcome]) -> None:

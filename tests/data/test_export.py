@@ -46,6 +46,12 @@ def test_npz_is_a_file_where_its_name_says_so(tmp_path, name, file):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / file]
 
 
+@pytest.mark.parametrize("kind", ["folder", "tfrecord"])
+def test_other_formats_are_folders_whatever_their_name(tmp_path, kind):
+    export_images(pictures(), NAMES, tmp_path / "out.npz", kind)
+    assert (tmp_path / "out.npz").is_dir() and any((tmp_path / "out.npz").iterdir())
+
+
 def test_every_format_gives_the_same_pictures(tmp_path):
     expected = sorted((label, image.tobytes()) for image, label, _ in pictures())
     for kind, source, path in (

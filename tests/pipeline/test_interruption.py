@@ -14,6 +14,7 @@ import yaml
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
+from evenhand.report.predictions import read_predictions
 from tests.pipeline.conftest import TINY, evenhand
 
 SMALL = {**TINY, "strategies": ["baseline"], "data": {**TINY["data"], "validate": False}}  # type: ignore[dict-item]
@@ -59,3 +60,26 @@ def test_finished_stages_are_kept(tmp_path: Path, number: signal.Signals, code: 
     connection.sqlite.filename_uri = str(output / "metadata.sqlite")
     states = {execution.last_known_state for execution in MetadataStore(connection).get_executions()}
     assert metadata_store_pb2.Execution.RUNNING not in states
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    config, output = tmp_path / "config.yaml", tmp_path / "run"
+    config.write_text(yaml.safe_dump({**SMALL, "training": {"steps": 3000, "batch_size": 8}}))
+    process = _start(config, output)
+    _wait_for_stage(process, "ImbalancedExampleGen")
+    # The first checkpoint comes after 200 steps.
+    deadline = time.monotonic() + 240
+    while not any((output / "state").rglob("*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.communicate(timeout=60)
+    assert not (output / "result.json").exists(), "it was killed too late"
+    again = evenhand("run", config, "--output", output)
+    assert again.returncode == 0, again.stderr
+    assert "baseline goes on from step" in (output / "logs" / "run.log").read_text()
+    whole = tmp_path / "whole"
+    assert evenhand("run", config, "--output", whole).returncode == 0
+    interrupted, uninterrupted = (
+        read_predictions(folder / "predictions" / "baseline.parquet")[0] for folder in (output, whole)
+    )
+    assert (interrupted.probabilities == uninterrupted.probabilities).all()

@@ -74,6 +74,8 @@ def test_an_unwritable_place_is_refused(output: str) -> None:
 def test_a_name_too_long_leaves_no_folder_behind(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
         output_folder.claim(tmp_path / "a" / ("b" * 300) / "c", "name: one\n")
+    with pytest.raises(UserError, match="cannot be written"):
+        output_folder.claim(tmp_path / ("b" * 300), "name: one\n")
     assert not everything(tmp_path)
 
 

@@ -85,6 +85,8 @@ def _rows(table: Path, columns: dict[str, int]) -> Iterator[tuple[int, dict[str,
         for name in set(columns) - {"split"}:
             if not row[name]:
                 raise UserError(f"{table}, line {line}", f"the {name} is empty", "fill it in")
+        if "\0" in row["image"]:
+            raise UserError(f"{table}, line {line}", "the image's path holds a null character", "correct it")
         yield line, row
 
 
@@ -110,5 +112,5 @@ def fingerprint(config: Data) -> str:
     files: list[tuple[str, str | os.PathLike[str]]] = [("", table)]
     for _, row in _rows(table, {"image": _columns(table, None)["image"]}):
         path = table.parent / row["image"]
-        files.append((row["image"], path if path.is_file() else os.devnull))
+        files.append((row["image"], path if os.path.isfile(path) else os.devnull))
     return of_files(files)

@@ -199,8 +199,9 @@ def _labels(archive: zipfile.ZipFile, path: Path, info: zipfile.ZipInfo, num_ima
     if array.dtype.kind not in "iu":
         raise UserError(where, f"holds {array.dtype}", "store labels as whole numbers from 0")
     labels = _values(archive, array).ravel()
-    if labels.size and int(labels.max()) > np.iinfo(np.int32).max:
-        raise UserError(where, f"label {labels.max()} is out of range", "labels run from 0 without gaps")
+    farthest = max(int(labels.max(initial=0)), int(labels.min(initial=0)), key=abs)
+    if abs(farthest) > np.iinfo(np.int32).max:
+        raise UserError(where, f"label {farthest} is out of range", "labels run from 0 without gaps")
     return labels.astype(np.int32)
 
 

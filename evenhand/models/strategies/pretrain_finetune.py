@@ -31,7 +31,7 @@ class Options(Section):
 def phases(options: Options) -> tuple[Phase, ...]:
     """Two phases, the first on synthetic images and the second on real ones."""
     return (
-        Phase(on="synthetic", share=options.pretrain_share),
+        Phase(on="synthetic", share=options.pretrain_share, sampling="balanced"),
         Phase(
             on="real",
             share=1.0 - options.pretrain_share,

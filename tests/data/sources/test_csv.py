@@ -61,6 +61,11 @@ def test_a_missing_image_is_skipped(make_folder):
     assert preparation.skipped == (("csv/x/gone.png", "cannot be read (No such file or directory)"),)
 
 
+def test_a_name_too_long_for_a_file_counts_as_missing(root):
+    table = write(root, f"image,label\nx/000.png,a\n{'x' * 300}.png,b\n")
+    assert len(fingerprint(Data(source="csv", path=str(table)))) == 32
+
+
 def test_the_fingerprint_covers_table_and_images(root):
     table = write(root, "image,label\nx/000.png,a\nx/001.png,b\nx/gone.png,b\n")
     config = Data(source="csv", path=str(table))
@@ -81,6 +86,7 @@ def test_the_fingerprint_covers_table_and_images(root):
         ("image,label\n", {}, "table.csv: has no rows"),
         ("image,label\nx/000.png\n", {}, "table.csv, line 2: has 1 fields"),
         ("image,label\nx/000.png,a\nx/001.png,\n", {}, "table.csv, line 3: the label is empty"),
+        ("image,label\nx/0\0.png,a\n", {}, "table.csv, line 2: the image's path holds a null character"),
         ("image,label,split\nx/000.png,a,dev\n", {}, "table.csv, line 2: unknown split 'dev'"),
         ("image,label\nx/000.png,a\n", {"group": "patient"}, "table.csv: has no column 'patient'"),
         ("image,label\nx/000.png,a\nx/001.png,a\n", {}, "at least two classes"),

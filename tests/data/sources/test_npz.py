@@ -75,6 +75,8 @@ def test_names_of_classes(tmp_path):
         ({"y_train": np.arange(11)}, r"y_train: has the shape \(11,\) for 12 images"),
         ({"y_train": np.zeros((12, 14), int)}, r"y_train: has the shape \(12, 14\) for 12 images"),
         ({"y_train": np.zeros(12)}, "y_train: holds float64; store labels as whole numbers"),
+        ({"y_train": np.full(12, -(2**32))}, "label -4294967296 is out of range"),
+        ({"y_train": np.full(12, 2**32)}, "label 4294967296 is out of range"),
         ({"x_train": np.zeros((12, 5, 4))}, "x_train: holds float64; store pixels as uint8"),
         ({"x_train": np.zeros((12, 3, 5, 5), np.uint8)}, r"x_train: has the shape \(12, 3, 5, 5\); images have"),
         ({"x_train": np.zeros((0, 5, 4), np.uint8)}, "y_train: has the shape"),
