@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -73,7 +74,7 @@ def dump(config: RunConfig) -> str:
 
 def _read(source: str) -> dict[str, Any]:
     path = Path(source)
-    if path.is_file():
+    if os.path.isfile(path):
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:

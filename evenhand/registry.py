@@ -15,7 +15,14 @@ from types import ModuleType
 
 from evenhand.errors import UserError, did_you_mean
 
-KINDS = ("data.sources", "models.generators", "models.classifiers", "models.strategies")
+# What a module of each kind offers; the kinds are packages below `evenhand`.
+_OFFERS = {
+    "data.sources": ("open_source", "fingerprint"),
+    "models.generators": ("Options", "build"),
+    "models.classifiers": ("Options", "build"),
+    "models.strategies": ("Options", "phases"),
+}
+KINDS = tuple(_OFFERS)
 
 
 def _folder(kind: str) -> Path:
@@ -83,9 +90,13 @@ def load(kind: str, name: str) -> ModuleType:
         return importlib.import_module(f"evenhand.{kind}.{entry.stem}")
     check(kind, name, kind)
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise UserError(name, f"cannot be imported ({error})", "check the dotted path and PYTHONPATH") from error
+        module = importlib.import_module(name)
+    except ImportError as error:
+        raise UserError(f"{kind} {name}", f"cannot be imported ({error})", "check the dotted path") from error
+    missing = [attribute for attribute in _OFFERS[kind] if not hasattr(module, attribute)]
+    if missing:
+        raise UserError(f"{kind} {name}", f"the module has no {' and no '.join(missing)}", "see CONTRIBUTING.md")
+    return module
 
 
 def variant(kind: str, name: str) -> str | None:

@@ -60,8 +60,11 @@ def test_an_unknown_kind_is_a_mistake_of_the_caller() -> None:
 
 def test_user_code_is_named_by_its_dotted_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_sources").mkdir()
-    (tmp_path / "my_sources" / "satellite.py").write_text('"""Tiles."""\nORIGIN = "user"\n')
+    code = "def open_source(config): ...\ndef fingerprint(config): ...\nORIGIN = 'user'\n"
+    (tmp_path / "my_sources" / "satellite.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
     assert registry.load("data.sources", "my_sources.satellite").ORIGIN == "user"
+    with pytest.raises(UserError, match="os.path: the module has no open_source and no fingerprint"):
+        registry.load("data.sources", "os.path")
     with pytest.raises(UserError, match=r"my_sources\.moon: cannot be imported"):
         registry.load("data.sources", "my_sources.moon")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -57,7 +58,7 @@ def _source(text: str) -> dict[str, Any]:
         return {"source": "digits"}
     if text.startswith("tfds:"):
         return {"source": "tfds", "path": text.removeprefix("tfds:")}
-    if path.is_dir():
+    if os.path.isdir(path):
         return {"source": "folder", "path": text}
     if path.suffix in (".npz", ".csv"):
         return {"source": path.suffix[1:], "path": text}

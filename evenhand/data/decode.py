@@ -27,9 +27,12 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     """The contents of an image file.
 
     Raises:
-      UnreadableImage: if it is larger than `MAX_FILE_BYTES`.
+      UnreadableImage: if it is no regular file or larger than `MAX_FILE_BYTES`.
       OSError: if it cannot be read.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        # A device or a pipe may never end.
+        raise UnreadableImage("is no regular file")
     with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
             raise UnreadableImage(f"is larger than {MAX_FILE_BYTES // 2**20} MiB")

@@ -54,7 +54,7 @@ def export_images(images: Iterable[Image], class_names: Sequence[str], output: P
     if format not in writers:
         raise ValueError(f"format must be one of {', '.join(writers)}, not {format!r}")
     output = Path(output)
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+    if os.path.lexists(output) and not (os.path.isdir(output) and not any(output.iterdir())):
         raise UserError(str(output), "holds something already", "name a new or empty folder")
     try:
         output.absolute().parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ class ImageSet:
       read: index -> the encoded file (bytes) or its pixels, uint8[h, w] or uint8[h, w, 1 | 3 | 4].
       groups: int32[n], the person or patient of each image; None without groups.
       unreadable: (id, reason) of entries that the source itself had to leave out.
+      left_out: (name, reason) of classes that have too few images to take part.
     """
 
     class_names: tuple[str, ...]
@@ -33,6 +34,7 @@ class ImageSet:
     read: Callable[[int], bytes | NDArray[np.uint8]]
     groups: NDArray[np.int32] | None = None
     unreadable: Sequence[tuple[str, str]] = ()
+    left_out: Sequence[tuple[str, str]] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -44,7 +44,7 @@ class Inspection:
       withheld: images that a run would leave out because their copy, person or patient stands in the source's own
         test or validation split.
       groups: persons or patients; None where they are not told apart.
-      skipped: (id, reason) of what cannot be read.
+      skipped: (id, reason) of what cannot be read, and (name, reason) of classes with too few images.
       heights: of the readable images, in pixels.
       widths: of the readable images, in pixels.
       channels: 1 where every image is grey, else 3.
@@ -109,7 +109,7 @@ def inspect(config: Data, seed: int) -> Inspection:
         conflicting=found.conflicting,
         withheld=0 if preparation is None else preparation.withheld,
         groups=None if images.groups is None else len(np.unique(images.groups)),
-        skipped=found.skipped,
+        skipped=(*found.skipped, *images.left_out),
         heights=Range.of(scan.heights[scan.readable]),
         widths=Range.of(scan.widths[scan.readable]),
         channels=3 if scan.coloured.any() else 1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,8 +12,6 @@ from evenhand import registry
 from evenhand.config import Classes, Data
 from evenhand.data.image_set import ImageSet
 from evenhand.errors import UserError, did_you_mean
-
-_LOG = logging.getLogger(__name__)
 
 
 def open_images(config: Data) -> ImageSet:
@@ -58,13 +55,13 @@ def select_classes(images: ImageSet, classes: Classes) -> ImageSet:
     names, relabel = _merge(images.class_names, classes.merge or {})
     labels = relabel[images.labels]
     counts = np.bincount(labels, minlength=len(names))
-    order = []
+    order, left_out = [], []
     for label in _included(names, classes):
         if counts[label] >= classes.minimum:
             order.append(label)
         else:
-            _LOG.warning("class %r left out: %d images, fewer than data.classes.minimum", names[label], counts[label])
-    return _keep(images, names, labels, order)
+            left_out.append((names[label], f"class left out: {counts[label]} images, fewer than data.classes.minimum"))
+    return replace(_keep(images, names, labels, order), left_out=tuple(left_out))
 
 
 def _merge(names: tuple[str, ...], merge: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], NDArray[np.int32]]:

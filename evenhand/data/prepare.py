@@ -24,7 +24,7 @@ class Preparation:
       image_set: the source's images of the classes that take part.
       split: uint8[n], index into `SPLITS`; 0 for images that are not used.
       channels: 1 or 3, of every record.
-      skipped: (id, reason) of the images that cannot be read.
+      skipped: (id, reason) of the images that cannot be read, and (name, reason) of classes with too few images.
       duplicates: images that repeat an earlier picture pixel by pixel.
       conflicting: images whose picture also stands under another label.
       withheld: images left out because their copy, person or patient stands in the source's own test or validation
@@ -132,7 +132,7 @@ def divide(source: Survey, config: Data, seed: int) -> Preparation:
         image_set=images,
         split=split,
         channels=config.channels or (3 if source.scan.coloured.any() else 1),
-        skipped=source.skipped,
+        skipped=(*source.skipped, *images.left_out),
         duplicates=source.duplicates,
         conflicting=source.conflicting,
         withheld=withheld,

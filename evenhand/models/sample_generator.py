@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.errors import UserError
+
 BLOCK = 64
 """Seeds that are drawn together: block b holds the seeds 64 b to 64 b + 63, whoever asks for whichever of them."""
 
@@ -61,8 +63,16 @@ def plan(per_class: int | Literal["balance"], train_counts: Sequence[int]) -> li
 
     Returns:
       A count for each class; never more than asked.
+
+    Raises:
+      UserError: if every class has as many images as the largest, so that there is nothing to balance.
     """
     if per_class == "balance":
         largest = max(train_counts)
-        return [int(largest - count) for count in train_counts]
+        counts = [int(largest - count) for count in train_counts]
+        if not any(counts):
+            raise UserError(
+                "synthetic.per_class", "every class has as many images as the largest: nothing to draw", "give a number"
+            )
+        return counts
     return [per_class for _ in train_counts]

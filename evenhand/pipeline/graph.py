@@ -26,6 +26,7 @@ from evenhand.components.synthetic_example_gen import SyntheticExampleGen
 from evenhand.config import RunConfig
 from evenhand.data.fingerprint import of_files
 from evenhand.models.arms import Arm, phase_steps, plan_arms
+from evenhand.models.preflight import check_models
 from evenhand.models.train_classifier import ClassifierTraining
 
 
@@ -64,6 +65,7 @@ def create_pipeline(
       push_to: folder that gets the chosen model, in a numbered version.
       metadata_path: the SQLite file of ML Metadata; None leaves the choice to the runner (Kubeflow).
     """
+    check_models(config)
     graph = _Graph(config)
     arms = plan_arms(config)
     examples = graph.add(ImbalancedExampleGen(config.data, config.seed, fingerprint))["examples"]

@@ -8,6 +8,7 @@ from evenhand.config import RunConfig
 from evenhand.data.prepare import Preparation, prepare
 from evenhand.models import sample_generator
 from evenhand.models.arms import Arm, phase_steps, plan_arms
+from evenhand.models.preflight import check_models
 
 # Seconds on 2 CPU cores without an accelerator (from the demo's result.json): they
 # place an estimate within a factor of two there, and are an upper bound on anything faster.
@@ -68,8 +69,9 @@ def plan(config: RunConfig) -> Plan:
     Raises:
       UserError: as a run would raise it: unreadable source, impossible profile, empty class, wrong options.
     """
-    preparation = prepare(config.data, config.seed)
+    check_models(config)
     arms = plan_arms(config)
+    preparation = prepare(config.data, config.seed)
     counts = preparation.counts
     drawn = _drawn(config, preparation) if any(arm.uses_synthetic for arm in arms) else 0
     return Plan(

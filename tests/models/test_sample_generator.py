@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from evenhand.errors import UserError
 from evenhand.models.sample_generator import BLOCK, plan, sample_generator
 
 seen: list[tuple[int, int]] = []
@@ -62,4 +63,5 @@ def test_plan_a_number_for_every_class() -> None:
 
 def test_plan_balance_fills_up_to_the_largest_class() -> None:
     assert plan("balance", [90, 5, 3]) == [0, 85, 87]
-    assert plan("balance", [7, 7]) == [0, 0]
+    with pytest.raises(UserError, match="nothing to draw"):
+        plan("balance", [7, 7])

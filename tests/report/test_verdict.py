@@ -16,7 +16,6 @@ from evenhand.report.verdict import headline, judge, percent, points, tone
     [
         (0.28, "Synthetic images helped", "helped"),
         (0.07, "Synthetic images helped, but a remedy without them may do as well", "mixed"),
-        (0.03, "Synthetic images helped, but a remedy without them did better", "mixed"),
         (0.01, "No evidence that synthetic images helped", "none"),
         (-0.3, "Synthetic images hurt", "hurt"),
     ],

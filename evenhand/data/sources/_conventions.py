@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def required_path(config: Data) -> Path:
     if config.path is None:
         raise UserError("data.path", f"is not set, but the source {config.source} needs one", "set it")
     path = Path(config.path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise UserError(config.path, "does not exist", "check data.path")
     return path
 
@@ -32,7 +33,7 @@ def required_path(config: Data) -> Path:
 def required_file(config: Data) -> Path:
     """`data.path`, which must be a file; raises as `required_path`."""
     path = required_path(config)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(str(path), f"is no file, which the source {config.source} reads", "check data.path")
     return path
 

@@ -1,0 +1,26 @@
+"""What can be known to be wrong with the models of a config before anything is trained."""
+
+from __future__ import annotations
+
+import os
+
+from evenhand import registry
+from evenhand.config import RunConfig, parse_options
+from evenhand.errors import UserError
+
+
+def check_models(config: RunConfig) -> None:
+    """Validates the options of generator and classifier and looks for the weights file, building nothing.
+
+    Raises:
+      UserError: naming the field that is wrong.
+    """
+    generator = registry.load("models.generators", config.generator.name)
+    parse_options(generator.Options, config.generator.options, "generator.options")
+    classifier = registry.load("models.classifiers", config.classifier.name)
+    parse_options(classifier.Options, config.classifier.options, "classifier.options")
+    weights = config.classifier.weights
+    if weights not in (None, "imagenet") and not os.path.isfile(str(weights)):
+        raise UserError(
+            "classifier.weights", f"there is no file {weights}", "use null, imagenet or a local weights file"
+        )
