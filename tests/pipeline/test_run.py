@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -99,13 +98,10 @@ def test_lineage_keeps_real_and_synthetic_apart(tiny_run: TinyRun) -> None:
 
 def test_a_second_identical_run_is_served_from_the_cache(tiny_run: TinyRun) -> None:
     before = Result.load(tiny_run.output)
-    start = time.monotonic()
     second = evenhand("run", tiny_run.config, "--output", tiny_run.output)
-    seconds = time.monotonic() - start
     assert second.returncode == 0, second.stderr
     assert set(_stage_states(second.stdout).values()) == {"cached"}
     assert Result.load(tiny_run.output) == before
-    assert seconds < 60
 
 
 def test_editing_a_strategy_retrains_only_that_strategy(tiny_run: TinyRun) -> None:
