@@ -62,7 +62,7 @@ PAGES = {
         "Sign Language Digits, thinned to a long tail",
         "sign-language-digits",
         data="sign_language_digits",
-        settings=("classifier.name=cnn", "training={steps: 500, batch_size: 64, learning_rate: 0.001}"),
+        settings=("classifier.name=cnn", "training.learning_rate=0.001"),
     ),
 }
 
