@@ -102,6 +102,8 @@ def write_page(name: str, page: Published, outputs: Sequence[Path], data: Path |
     for seed, output in zip(page.seeds, outputs, strict=True):
         heading, _, rest = (output / "report.md").read_text("utf-8").partition("\n")
         body = rest.strip().replace("\n## ", "\n### ")
+        if data is not None:
+            body = body.replace(str(data), "FOLDER")
         parts.append(f"## Seed {seed}{heading[heading.index(':') :]}\n\n{body}\n\n{_times(Result.load(output))}")
     target = DOCS / f"{name}.md"
     target.parent.mkdir(parents=True, exist_ok=True)
