@@ -84,3 +84,8 @@ def phase_steps(phases: tuple[Phase, ...], steps: int) -> list[int]:
         left = len(phases) - index - 1
         bounds.append(min(max(round(steps * end / total), bounds[-1] + 1), steps - left))
     return [after - before for before, after in zip(bounds, bounds[1:], strict=False)]
+
+
+def repeat_suffix(repeat: int) -> str:
+    """What the names of an arm's nodes end in; the first repeat has none, so that asking for more later reuses it."""
+    return f"-repeat{repeat + 1}" if repeat else ""

@@ -25,7 +25,7 @@ from evenhand.components.synthetic_example_gen import Settings as SyntheticSetti
 from evenhand.components.synthetic_example_gen import SyntheticExampleGen
 from evenhand.config import RunConfig
 from evenhand.data.fingerprint import of_files
-from evenhand.models.arms import Arm, phase_steps, plan_arms
+from evenhand.models.arms import Arm, phase_steps, plan_arms, repeat_suffix
 from evenhand.models.preflight import check_models
 from evenhand.models.train_classifier import ClassifierTraining
 
@@ -116,14 +116,9 @@ def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
     return {"generator": generator, "synthetic": synthetic}
 
 
-def _repeat_suffix(repeat: int) -> str:
-    # The first repeat has no suffix, so that asking for more repeats later reuses it.
-    return f"-repeat{repeat + 1}" if repeat else ""
-
-
 def _train(graph: _Graph, arm: Arm, repeat: int, real: BaseChannel, synthetic: BaseChannel | None) -> None:
     """One Trainer per phase, each starting from the model before, then the predictions of the last."""
-    config, suffix = graph.config, _repeat_suffix(repeat)
+    config, suffix = graph.config, repeat_suffix(repeat)
     seed = config.seed + repeat
     training = ClassifierTraining(classifier=config.classifier, training=config.training, device=config.device)
     steps = phase_steps(arm.phases, config.training.steps)

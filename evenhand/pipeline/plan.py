@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from evenhand.config import RunConfig
 from evenhand.data.prepare import Preparation, prepare
 from evenhand.models import sample_generator
-from evenhand.models.arms import Arm, phase_steps, plan_arms
+from evenhand.models.arms import Arm, phase_steps, plan_arms, repeat_suffix
 from evenhand.models.preflight import check_models
 
 # Seconds on 2 CPU cores without an accelerator (from the demo's result.json): they
@@ -103,7 +103,7 @@ def _stages(config: RunConfig, preparation: Preparation, arms: tuple[Arm, ...], 
         stages.append(PlannedStage("SyntheticExampleGen", 2.0 + drawn / _DRAWN_IMAGES_PER_SECOND))
     for arm in arms:
         for repeat in range(config.repeats):
-            suffix = f"-repeat{repeat + 1}" if repeat else ""
+            suffix = repeat_suffix(repeat)
             for index, steps in enumerate(phase_steps(arm.phases, config.training.steps)):
                 stages.append(PlannedStage(f"Trainer-{arm.name}-{index + 1}{suffix}", _training_seconds(config, steps)))
             stages.append(PlannedStage(f"Predictor-{arm.name}{suffix}", _PER_PREDICTOR))
