@@ -17,12 +17,15 @@ class ImageTable:
       labels: int32[n].
       ids: str[n], the images' ids.
       class_names: names of the classes; a label is an index into them.
+      keypoints: float32[n, k, 3], x and y as shares of width and height and the confidence of each key point, all 0
+        where none were found; None where none were looked for.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int32]
     ids: NDArray[np.str_]
     class_names: tuple[str, ...]
+    keypoints: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

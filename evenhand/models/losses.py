@@ -106,3 +106,40 @@ def d2d_cross_entropy(
     is_negative = ops.expand_dims(labels, 1) != ops.expand_dims(labels, 0)
     exponents = ops.concatenate([-pull[:, None], ops.where(is_negative, push, -1e9)], axis=-1)
     return ops.mean(pull + ops.logsumexp(exponents, axis=-1))
+
+
+def hinge_discriminator(real: Tensor, synthetic: Tensor) -> Tensor:
+    """Hinge loss of a discriminator: mean of relu(1 - D(x)) plus mean of relu(1 + D(G(z))) (Lim and Ye, 2017).
+
+    Args:
+      real: float[...], logits of real images.
+      synthetic: float[...], logits of synthetic ones.
+
+    Returns:
+      float32 scalar.
+    """
+    real, synthetic = ops.cast(real, "float32"), ops.cast(synthetic, "float32")
+    return ops.mean(ops.relu(1.0 - real)) + ops.mean(ops.relu(1.0 + synthetic))
+
+
+def hinge_generator(synthetic: Tensor) -> Tensor:
+    """What a generator minimises against a hinge discriminator: minus the mean logit of its images, float32 scalar."""
+    return -ops.mean(ops.cast(synthetic, "float32"))
+
+
+ACCURACY_METRICS = ("real_accuracy", "synthetic_accuracy")
+"""What `discriminator_accuracy` gives, for an update's `metrics`."""
+
+
+def discriminator_accuracy(real: Tensor, synthetic: Tensor) -> dict[str, Tensor]:
+    """Shares of real and of synthetic images that a discriminator's logits (positive: real) tell right.
+
+    Both near 1 for long means that the generator learns nothing any more; near 0.5, that it fools its judge.
+
+    Returns:
+      `real_accuracy` and `synthetic_accuracy`, float32 scalars, the metrics that every discriminator logs.
+    """
+    return {
+        "real_accuracy": ops.mean(ops.cast(real > 0, "float32")),
+        "synthetic_accuracy": ops.mean(ops.cast(synthetic <= 0, "float32")),
+    }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from evenhand.config import Device, Generator, Section, parse_options
 from evenhand.data.batches import batches
 from evenhand.data.image_table import ImageTable
 from evenhand.models.training import checkpoint
-from evenhand.models.training.adversarial import ConditionalGenerator
+from evenhand.models.training.conditional_generator import ConditionalGenerator
 from evenhand.models.training.device import resolve, seed_everything
 from evenhand.models.training.fit_callbacks import HistoryCallback
 
@@ -114,7 +115,7 @@ def train_generator(
     resolved = resolve(device or Device(), config.name)
     seed_everything(seed, deterministic)
     with resolved.scope():
-        model = module.build(options, image_shape=images.image_shape, num_classes=len(images.class_names), seed=seed)
+        model = module.build(options, images, seed=seed)
         model.prepare(jit_compile=resolved.jit_compile, steps_per_execution=resolved.steps_per_execution)
     restored = checkpoint.restore(state_dir, checkpoint.training_variables(model))
     if restored is not None:
@@ -156,15 +157,31 @@ def _fit(
                 state_dir, CHECKPOINT_EVERY_STEPS, step=lambda: model.steps_done, extra=lambda: {"history": watch.rows}
             )
         )
-    left = config.steps - restored.step
-    if left > 0:
-        data = batches(
-            images,
-            batch_size=config.batch_size * model.batches_per_step,
-            sampling=config.sampling,
-            seed=seed,
-            first_step=restored.step,
-            num_steps=left,
-        )
-        model.fit(data, steps_per_epoch=left, verbose=0, shuffle=False, callbacks=callbacks)
+    milestones = model.milestones()
+    ends = sorted({step for step in milestones if step < config.steps} | {config.steps})
+    for end in ends:
+        if end > model.steps_done:
+            _fit_until(end, model, images, config, seed, callbacks)
+        if end == model.steps_done and end in milestones:
+            milestones[end](images)
     return watch.rows
+
+
+def _fit_until(
+    end: int,
+    model: ConditionalGenerator,
+    images: ImageTable,
+    config: Generator,
+    seed: int,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    first, num_steps = model.steps_done, end - model.steps_done
+    data = batches(
+        images,
+        batch_size=config.batch_size * model.batches_per_step,
+        sampling=config.sampling,
+        seed=seed,
+        first_step=first,
+        num_steps=num_steps,
+    )
+    model.fit(data, steps_per_epoch=num_steps, verbose=0, shuffle=False, callbacks=callbacks)

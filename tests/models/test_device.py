@@ -72,11 +72,12 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 from evenhand import registry
 from evenhand.models.training.checkpoint import to_array
+from tests.tables import noise
 from evenhand.models.training.device import ResolvedDevice
 device = ResolvedDevice(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), False, "float32", 1)
 cgan = registry.load("models.generators", "cgan")
 with device.scope():
-    model = cgan.build(cgan.Options(), image_shape=(8, 8, 1), num_classes=3, seed=0)
+    model = cgan.build(cgan.Options(), noise((8, 8, 1), (3, 2, 1)), seed=0)
     model.prepare(steps_per_execution=1)
 images, labels = np.zeros((32, 8, 8, 1), "float32"), np.arange(32, dtype="int32") % 3
 before = [to_array(weight) for weight in model.generator.trainable_weights]
@@ -88,7 +89,7 @@ assert any((old != new).any() for old, new in zip(before, after))
 
 # One update's gradient is the mean over the replicas, not their sum: two see what one would.
 import keras
-from evenhand.models.training.adversarial import ConditionalGenerator
+from evenhand.models.training.conditional_generator import ConditionalGenerator
 from evenhand.models.training.update import Update
 
 class Falling(ConditionalGenerator):

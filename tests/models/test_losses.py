@@ -112,3 +112,17 @@ def test_a_class_without_images_takes_no_part():
 def test_half_precision_logits_give_a_float32_loss():
     logits = keras.ops.cast(np.zeros((2, 2)), "bfloat16")
     assert losses.balanced_softmax(logits, np.array([0, 1]), np.array([1, 1])).dtype == "float32"
+
+
+def test_hinge_by_hand() -> None:
+    real, synthetic = [1.0, 0.2], [-0.5, 0.3]
+    assert float(losses.hinge_discriminator(real, synthetic)) == pytest.approx(1.3)
+    assert float(losses.hinge_generator(synthetic)) == pytest.approx(0.1)
+
+
+def test_discriminator_accuracy_counts_each_side() -> None:
+    accuracy = losses.discriminator_accuracy(np.array([1.0, 0.2, -1.0, 3.0]), np.array([-0.5, 0.3]))
+    assert {name: float(value) for name, value in accuracy.items()} == {
+        "real_accuracy": 0.75,
+        "synthetic_accuracy": 0.5,
+    }

@@ -23,9 +23,11 @@ from keras import ops
 from pydantic import Field, model_validator
 
 from evenhand.config import Section
+from evenhand.data.image_table import ImageTable
 from evenhand.models.generators import _cgan_networks, _layers
-from evenhand.models.training.adversarial import Batch, ConditionalGenerator
+from evenhand.models.losses import ACCURACY_METRICS, discriminator_accuracy
 from evenhand.models.training.average import WeightAverage
+from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.differentiable_augmentation import translate
 from evenhand.models.training.update import Update
 
@@ -104,7 +106,12 @@ class CGAN(ConditionalGenerator):
         self.average = WeightAverage(self.generator, options.average_decay) if options.average_decay else None
         self.set_updates(
             (
-                Update(DISCRIMINATOR, (self.discriminator,), _adam(options), metrics=("real_score", "synthetic_score")),
+                Update(
+                    DISCRIMINATOR,
+                    (self.discriminator,),
+                    _adam(options),
+                    metrics=ACCURACY_METRICS,
+                ),
                 Update(GENERATOR, (self.generator,), _adam(options)),
             )
         )
@@ -118,10 +125,7 @@ class CGAN(ConditionalGenerator):
             return ops.mean(ops.softplus(-synthetic)) + self._sameness(images, latents, batch.labels, seed), {}
         real = self._judge(batch.images, batch.labels, _fold(seed, _TRANSLATE_REAL))
         loss = (ops.mean(ops.softplus(-real)) + ops.mean(ops.softplus(synthetic))) / 2.0
-        return loss, {
-            "real_score": ops.mean(ops.sigmoid(real)),
-            "synthetic_score": ops.mean(ops.sigmoid(synthetic)),
-        }
+        return loss, discriminator_accuracy(real, synthetic)
 
     def after_step(self) -> None:
         """Moves the running average."""
@@ -164,16 +168,15 @@ def mode_seeking_loss(images: Tensor, other_images: Tensor, latents: Tensor, oth
     return 1.0 / (ops.mean(moved / apart) + _LEAST_SPREAD)
 
 
-def build(options: Options, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> CGAN:
+def build(options: Options, images: ImageTable, *, seed: int) -> CGAN:
     """The untrained model.
 
     Args:
       options: of this generator.
-      image_shape: height, width, channels.
-      num_classes: classes; labels are in [0, num_classes).
+      images: the training images, for their shape and classes.
       seed: of initial weights, latents and dropout.
     """
-    return CGAN(options, image_shape=image_shape, num_classes=num_classes, seed=seed)
+    return CGAN(options, image_shape=images.image_shape, num_classes=len(images.class_names), seed=seed)
 
 
 def _adam(options: Options) -> keras.optimizers.Optimizer:

@@ -68,4 +68,4 @@ class HistoryCallback(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._writer is not None:
-            self._writer.close()
+            self._writer.flush()

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from evenhand.models.training.adversarial import Batch, ConditionalGenerator
 from evenhand.models.training.average import WeightAverage
+from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.update import Update
 
 

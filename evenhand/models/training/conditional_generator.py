@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 import tensorflow as tf
 from keras import ops
 
+from evenhand.data.image_table import ImageTable
 from evenhand.models.training.update import Update
 
 Tensor = Any
@@ -21,10 +22,13 @@ class Batch(NamedTuple):
     Attributes:
       images: float32[n, h, w, c] in [-1, 1].
       labels: int32[n].
+      keypoints: float32[n, k, 3], x and y in 0..1 of width and height and the confidence; None unless the generator
+        asks for them (`uses_keypoints`).
     """
 
     images: Tensor
     labels: Tensor
+    keypoints: Tensor | None = None
 
 
 class ConditionalGenerator(keras.Model):
@@ -35,7 +39,8 @@ class ConditionalGenerator(keras.Model):
     schedules, random seeds, and the promise that an update changes nothing but its own networks.
 
     Data for `fit` are pairs (float32[m, h, w, c] in 0..255, int32[m]), where m is the batch size times
-    `batches_per_step`.
+    `batches_per_step`; with `uses_keypoints`, float32[m, k, 3] comes third. A generator without updates needs no
+    training.
 
     Args:
       image_shape: height, width, channels.
@@ -44,6 +49,7 @@ class ConditionalGenerator(keras.Model):
     """
 
     updates: tuple[Update, ...]
+    uses_keypoints: ClassVar[bool] = False
 
     def __init__(self, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> None:
         super().__init__()
@@ -57,7 +63,11 @@ class ConditionalGenerator(keras.Model):
         self.optimizers = list({id(update.optimizer): update.optimizer for update in updates}.values())
         for update in updates:
             update.optimizer.build(update.trainable_weights)
-        names = [name for update in updates for name in (f"{update.name}_loss", *update.metrics)]
+        names = [
+            name
+            for update in updates
+            for name in (f"{update.name}_loss", f"{update.name}_gradient_norm", *update.metrics)
+        ]
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
 
     @abstractmethod
@@ -89,10 +99,24 @@ class ConditionalGenerator(keras.Model):
     def after_step(self) -> None:  # noqa: B027 - most generators need nothing here
         """Called at the end of each training step, e.g. to move a running average of weights."""
 
+    def milestones(self) -> Mapping[int, Callable[[ImageTable], None]]:
+        """What is done between two steps with all training images, by the number of steps before it.
+
+        E.g. the statistics of an encoder's latents once its warm-up is over. A training that goes on from just that
+        step does it again, so it may depend on weights and images alone, and doing it twice must change nothing.
+        """
+        return {}
+
+    def prepare_to_sample(self, images: ImageTable) -> None:  # noqa: B027 - most generators need nothing here
+        """Brings up to date what `sample` reads besides weights, e.g. the latents of the training images.
+
+        Called whenever images are about to be drawn, during training too, which it may not influence.
+        """
+
     @property
     def batches_per_step(self) -> int:
         """Batches of real images that a step consumes: one for each repetition of the update that repeats most."""
-        return max(update.repeat for update in self.updates)
+        return max((update.repeat for update in self.updates), default=1)
 
     @property
     def steps_done(self) -> int:
@@ -112,19 +136,29 @@ class ConditionalGenerator(keras.Model):
         """`sample`, for Keras."""
         return self.sample(*inputs)
 
-    def train_step(self, data: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    def train_step(self, data: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Every update once, in order, each as often as it repeats and only in the steps of its schedule."""
-        images, labels = data
-        images = tf.split(ops.cast(images, "float32") / 127.5 - 1.0, self.batches_per_step)
-        labels = tf.split(ops.cast(labels, "int32"), self.batches_per_step)
+        batches = self._batches(*data)
         seed = self._step_seed()
         for update in self.updates:
             for repetition in range(update.repeat):
-                batch = Batch(images[repetition], labels[repetition])
-                self._take_turn(update, batch, tf.random.experimental.stateless_fold_in(seed, repetition))
+                own_seed = tf.random.experimental.stateless_fold_in(seed, repetition)
+                self._take_turn(update, batches[repetition], own_seed)
         self.after_step()
         self.step.assign_add(1)
         return {metric.name: metric.result() for metric in self.metrics}
+
+    def _batches(self, images: Tensor, labels: Tensor, keypoints: Tensor | None = None) -> list[Batch]:
+        count = self.batches_per_step
+        return [
+            Batch(*parts)
+            for parts in zip(
+                tf.split(ops.cast(images, "float32") / 127.5 - 1.0, count),
+                tf.split(ops.cast(labels, "int32"), count),
+                [None] * count if keypoints is None else tf.split(ops.cast(keypoints, "float32"), count),
+                strict=True,
+            )
+        ]
 
     def _step_seed(self) -> Tensor:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
@@ -155,6 +189,7 @@ class ConditionalGenerator(keras.Model):
         for variable, value in zip(others, before, strict=True):
             variable.assign(value)
         self._means[f"{update.name}_loss"].update_state(loss)
+        self._means[f"{update.name}_gradient_norm"].update_state(tf.linalg.global_norm(gradients))
         for name in update.metrics:
             self._means[name].update_state(metrics[name])
 
