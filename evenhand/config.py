@@ -150,6 +150,18 @@ class Data(Section):
         return value
 
 
+class Monitor(Section):
+    """How a generator is watched while it trains: sample grids, a Frechet distance, per-class diversity.
+
+    Attributes:
+      every: training steps between two looks; None looks eight times, at least 100 steps apart.
+      keep_best: use the weights with the lowest Frechet distance, not the last ones.
+    """
+
+    every: int | None = Field(None, ge=1)
+    keep_best: bool = True
+
+
 class Generator(Section):
     """The generator and its training.
 
@@ -159,6 +171,7 @@ class Generator(Section):
       steps: training steps; a step updates every network of the generator once (or as it says).
       batch_size: real images in a step.
       sampling: how real images are drawn: every class alike, as they come, or by the square root of the counts.
+      monitor: how it is watched; None does not. A training of fewer than 100 steps is not watched.
     """
 
     name: str = "cgan"
@@ -166,6 +179,7 @@ class Generator(Section):
     steps: int = Field(1000, ge=1)
     batch_size: int = Field(64, ge=2)
     sampling: Literal["balanced", "instance", "sqrt"] = "balanced"
+    monitor: Monitor | None = Monitor()
 
     @field_validator("name")
     @classmethod

@@ -19,13 +19,15 @@ from evenhand.data.image_tables import load_table
 from evenhand.data.sidecar import DataSummary
 from evenhand.evaluation.selection import Selection
 from evenhand.models.arms import Arm
+from evenhand.models.generator_artifact import GeneratorCard
+from evenhand.models.training.monitor import SCORE
 from evenhand.models.training_log import TrainingLog
 from evenhand.report import samples
 from evenhand.report.collect import Evidence, StrategyEvidence, build_result
 from evenhand.report.predictions import read_predictions, write_predictions
 from evenhand.report.result import FILE_NAME
 
-VERSION = "1"
+VERSION = "2"
 """Part of the cache key: raise it when the same evidence should give another result."""
 
 SAMPLES_PER_CLASS = 8
@@ -44,7 +46,6 @@ class Settings(Section):
     """What the node depends on."""
 
     arms: tuple[ArmSettings, ...]
-    generator: str
     confidence: float
     seed: int
     version: str = VERSION
@@ -59,7 +60,6 @@ class Settings(Section):
                 )
                 for arm in arms
             ),
-            generator=config.generator.name,
             confidence=config.evaluation.confidence,
             seed=config.seed,
         )
@@ -90,7 +90,7 @@ class Executor(base_executor.BaseExecutor):
                 else [0] * len(real.class_names),
                 strategies={arm.name: _evidence(arm, input_dict) for arm in settings.arms},
                 selected=Selection.from_json(selection.read_text()).chosen,
-                generator={"name": settings.generator} if "synthetic" in summaries else None,
+                generator=_generator(input_dict) if "synthetic" in summaries else None,
                 confidence=settings.confidence,
                 seed=settings.seed,
             )
@@ -107,6 +107,26 @@ class Executor(base_executor.BaseExecutor):
             )
         ]
         samples.write_samples(output / samples.FILE_NAME, picked)
+
+
+def _generator(input_dict: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """What the report says of the generator: its scores are those of the weights that drew the images."""
+    card = GeneratorCard.read(artifact_utils.get_single_uri(input_dict["generator"]))
+    seen = card.assessment
+    if seen is None:
+        return {"name": card.name}
+    measured = {key: value for key, value in seen.scores[-1].items() if key not in ("step", SCORE)}
+    return {
+        "name": card.name,
+        "scores": {
+            "extractor": seen.extractor,
+            "reference": seen.reference,
+            "fid": seen.scores[-1][SCORE],
+            **measured,
+            "step": seen.kept_step,
+        },
+        "findings": seen.findings,
+    }
 
 
 def _predictions(arm: str, input_dict: Mapping[str, list[Any]]) -> list[Any]:

@@ -18,7 +18,7 @@ from evenhand.models.generator_artifact import save_generator
 from evenhand.models.train_generator import train_generator
 from evenhand.models.training import checkpoint
 
-VERSION = "1"
+VERSION = "2"
 """Part of the cache key: raise it when the same config should give another generator."""
 
 
@@ -43,9 +43,11 @@ class Executor(base_executor.BaseExecutor):
         settings = Settings.model_validate_json(exec_properties["settings"])
         state_dir = state_folder(digest(settings.canonical_json() + examples.uri))
         table = load_table(examples.uri, ["train"], cache=state_folder("tables"))
+        validation = load_table(examples.uri, ["validation"], cache=state_folder("tables"))
         run = train_generator(
             table,
             settings.generator,
+            held_out=validation if len(validation) else None,
             seed=settings.seed,
             deterministic=settings.deterministic,
             device=settings.device,

@@ -14,6 +14,7 @@ from evenhand.config import Section
 from evenhand.errors import UserError
 from evenhand.models.train_generator import GeneratorRun, uint8_sampler
 from evenhand.models.training.checkpoint import to_array
+from evenhand.models.training.monitor import Assessment
 
 FILE_NAME = "generator.json"
 SIGNATURE = "sample"
@@ -33,6 +34,7 @@ class GeneratorCard(Section):
       seconds: wall-clock time of the training.
       device: how the hardware was used.
       history: rows of logged means, each with its `step`.
+      assessment: what was seen of it while it trained (see `monitor.Assessment`); None where it was not watched.
     """
 
     name: str
@@ -45,6 +47,7 @@ class GeneratorCard(Section):
     seconds: float
     device: dict[str, Any] = {}
     history: tuple[dict[str, float], ...] = ()
+    assessment: Assessment | None = None
 
     @classmethod
     def read(cls, folder: str | Path) -> GeneratorCard:
@@ -118,6 +121,7 @@ def save_generator(run: GeneratorRun, folder: str | Path, *, class_names: tuple[
         seconds=run.seconds,
         device=run.device,
         history=run.history,
+        assessment=run.assessment,
     )
     with tf.io.gfile.GFile(f"{folder}/{FILE_NAME}", "w") as file:
         file.write(card.model_dump_json(indent=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,19 @@ from evenhand import registry
 from evenhand.config import Device, Generator, Section, parse_options
 from evenhand.data.batches import batches
 from evenhand.data.image_table import ImageTable
+from evenhand.models.feature_extractor import train_extractor
 from evenhand.models.training import checkpoint
+from evenhand.models.training.best_weights import BestWeights
 from evenhand.models.training.conditional_generator import ConditionalGenerator
 from evenhand.models.training.device import resolve, seed_everything
 from evenhand.models.training.fit_callbacks import HistoryCallback
+from evenhand.models.training.monitor import Assessment, MonitorCallback, Reference
 
 TASK = "train generator"
 LOG_EVERY_STEPS = 50
 CHECKPOINT_EVERY_STEPS = 500
+MONITORED_STEPS, MONITORED_TIMES = 100, 8
+"""A training of fewer steps is not watched; one of more eight times, unless the config says otherwise."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,6 +48,7 @@ class GeneratorRun:
       seconds: wall-clock time of this call.
       history: rows of logged means, each with its `step`.
       device: how the hardware was used.
+      assessment: what was seen of it while it trained; None where it was not watched.
     """
 
     model: ConditionalGenerator
@@ -53,6 +59,7 @@ class GeneratorRun:
     seconds: float
     history: tuple[dict[str, float], ...]
     device: dict[str, Any]
+    assessment: Assessment | None = None
 
     def sampler(self) -> Callable[[NDArray[np.int32], NDArray[np.int64]], NDArray[np.uint8]]:
         """Draws from the model in memory, for `sample_generator`."""
@@ -81,6 +88,7 @@ def train_generator(
     images: ImageTable,
     config: Generator,
     *,
+    held_out: ImageTable | None = None,
     seed: int = 0,
     deterministic: bool = True,
     device: Device | None = None,
@@ -91,7 +99,8 @@ def train_generator(
 
     Args:
       images: real training images.
-      config: name, options, steps, batch size and sampling.
+      config: name, options, steps, batch size, sampling and how it is watched.
+      held_out: real images that it is scored on while it trains, never trained on; None scores on training images.
       seed: of initial weights, batches and latents.
       deterministic: bit-equal results on one machine; see `seed_everything`.
       device: how to use the hardware; None resolves everything by itself.
@@ -100,7 +109,7 @@ def train_generator(
       log_dir: TensorBoard logs; None writes none.
 
     Returns:
-      The trained model, with its history.
+      The trained model, with its history; with `config.monitor.keep_best` the best that was seen of it.
 
     Raises:
       UserError: if an option or the device is not possible.
@@ -120,7 +129,13 @@ def train_generator(
     restored = checkpoint.restore(state_dir, checkpoint.training_variables(model))
     if restored is not None:
         _LOG.info("%s goes on at step %d of %d", TASK, restored.step, config.steps)
-    history = _fit(model, images, config, seed, restored or checkpoint.Restored(0), state_dir, log_dir)
+    extra = restored.extra if restored is not None else {}
+    monitor = _monitor(model, images, held_out, config, seed, extra, state_dir, log_dir)
+    history = _fit(model, images, config, seed, extra, monitor, state_dir, log_dir)
+    model.prepare_to_sample(images)
+    assessment = None if monitor is None else monitor.finish(history)
+    for finding in () if assessment is None else assessment.findings:
+        _LOG.warning("%s: %s", config.name, finding)
     return GeneratorRun(
         model=model,
         name=config.name,
@@ -130,15 +145,44 @@ def train_generator(
         seconds=time.monotonic() - started,
         history=tuple(history),
         device=resolved.describe(),
+        assessment=assessment,
     )
 
 
-def _fit(
+def _monitor(  # noqa: PLR0913 - what the training was given, and what it found of an earlier one
+    model: ConditionalGenerator,
+    images: ImageTable,
+    held_out: ImageTable | None,
+    config: Generator,
+    seed: int,
+    extra: Mapping[str, Any],
+    state_dir: Path | None,
+    log_dir: str | Path | None,
+) -> MonitorCallback | None:
+    if config.monitor is None or config.steps < MONITORED_STEPS:
+        return None
+    keeps = BestWeights(model, None if state_dir is None else state_dir / "best") if config.monitor.keep_best else None
+    draw = uint8_sampler(model)
+    return MonitorCallback(
+        model,
+        images,
+        Reference(images, held_out, train_extractor(images, seed=seed)),
+        lambda labels, seeds: draw(tf.constant(labels, tf.int32), tf.constant(seeds, tf.int64))["images"].numpy(),
+        every=config.monitor.every or max(config.steps // MONITORED_TIMES, MONITORED_STEPS),
+        steps=config.steps,
+        best=keeps,
+        rows=extra.get("scores", ()),
+        log_dir=None if log_dir is None else Path(log_dir),
+    )
+
+
+def _fit(  # noqa: PLR0913 - as above
     model: ConditionalGenerator,
     images: ImageTable,
     config: Generator,
     seed: int,
-    restored: checkpoint.Restored,
+    extra: Mapping[str, Any],
+    monitor: MonitorCallback | None,
     state_dir: Path | None,
     log_dir: str | Path | None,
 ) -> list[dict[str, float]]:
@@ -147,14 +191,18 @@ def _fit(
         steps=config.steps,
         every=LOG_EVERY_STEPS,
         step=lambda: model.steps_done,
-        history=restored.extra.get("history", ()),
+        history=extra.get("history", ()),
         log_dir=None if log_dir is None else Path(log_dir),
     )
-    callbacks = [watch]
+    callbacks: list[keras.callbacks.Callback] = [watch] if monitor is None else [watch, monitor]
     if state_dir is not None:
+        # Last, so that it saves what the others have seen.
         callbacks.append(
             checkpoint.CheckpointCallback(
-                state_dir, CHECKPOINT_EVERY_STEPS, step=lambda: model.steps_done, extra=lambda: {"history": watch.rows}
+                state_dir,
+                CHECKPOINT_EVERY_STEPS,
+                step=lambda: model.steps_done,
+                extra=lambda: {"history": watch.rows, "scores": [] if monitor is None else monitor.rows},
             )
         )
     milestones = model.milestones()

@@ -137,6 +137,9 @@ def render_terminal(result: Result, console: Console) -> None:
         shown = names[start : start + fitting]
         is_last = start + fitting >= len(names)
         console.print(_class_table(result, view, shown, with_change=is_last))
+    if result.generator is not None:
+        for finding in result.generator.findings:
+            console.print(Text(f"{result.generator.name}: {finding}", style="yellow"))
     # A verdict is read whole: words wrap, names with brackets stay as they are.
     style = _STYLES[view.judgement.verdict] if view.judgement else ""
     console.print(Text(result.verdict, style=f"bold {style}" if style != "dim" else "bold"))

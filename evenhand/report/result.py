@@ -65,6 +65,8 @@ class GeneratorPart(_Part):
     """Name of the generator."""
     scores: dict[str, Any] | None = None
     """Image quality by measure, and under `extractor` the features it was measured on; null if not measured."""
+    findings: tuple[str, ...] = ()
+    """What is wrong with it, in words: collapsed classes, a discriminator that won."""
 
 
 class ClassResult(_Part):

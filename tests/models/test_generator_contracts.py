@@ -47,7 +47,7 @@ def build(name: str, image_shape: tuple[int, int, int] = (8, 8, 1)) -> Condition
 
 
 def train(name: str, seed: int = 0, steps: int = 4, **settings: Any) -> GeneratorRun:
-    config = Generator(name=name, steps=steps, batch_size=8, options=options(name).model_dump(mode="json"))
+    config = Generator(name=name, steps=steps, batch_size=8, monitor=None, options=options(name).model_dump(mode="json"))
     return train_generator(table(), config, seed=seed, deterministic=False, **settings)
 
 

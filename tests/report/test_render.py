@@ -166,3 +166,14 @@ def test_curves_start_and_end_where_the_values_are() -> None:
     (chart,) = figures.learning_curves({"baseline": rows, "empty": []}, width=100, height=50)
     assert (chart.title, chart.bottom, chart.top, chart.steps) == ("loss", 0.0, 2.0, 10)
     assert chart.curves[0].path == "M0.0 0.0L100.0 25.0"
+
+
+def test_what_is_wrong_with_the_generator_is_told_everywhere(result: Result) -> None:
+    assert result.generator is not None
+    finding = "collapsed: the synthetic images of 'digit 9' are nearly all the same"
+    warned = result.model_copy(update={"generator": result.generator.model_copy(update={"findings": (finding,)})})
+    assert "nearly all the same" in render_html(warned)
+    assert finding in render_markdown(warned)
+    stream = io.StringIO()
+    render_terminal(warned, Console(file=stream, width=200))
+    assert finding in stream.getvalue()

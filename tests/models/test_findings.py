@@ -1,0 +1,31 @@
+"""Sentences about collapse and saturation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evenhand.models.training import findings
+
+
+def rows(*accuracies: tuple[float, float]) -> list[dict[str, float]]:
+    return [
+        {"step": 50.0 * (index + 1), "real_accuracy": real, "synthetic_accuracy": synthetic}
+        for index, (real, synthetic) in enumerate(accuracies)
+    ]
+
+
+def test_collapsed_and_poor_classes_are_named() -> None:
+    found = findings.collapse(np.array([0.9, 0.01, 0.2, np.nan, 0.0]), ("a", "b", "c", "d", "e"))
+    assert found == [
+        "collapsed: the synthetic images of 'b' and 'e' are nearly all the same",
+        "little diversity: the synthetic images of 'c' (20%) vary far less than real ones",
+    ]
+    assert findings.collapse(np.array([0.9, 1.2]), ("a", "b")) == []
+
+
+def test_a_discriminator_that_has_won_is_told_with_its_step() -> None:
+    (found,) = findings.saturation(rows((0.8, 0.9), *[(1.0, 0.995)] * 5))
+    assert "since step 100" in found
+    assert findings.saturation(rows(*[(1.0, 1.0)] * 6, (0.8, 1.0))) == []
+    assert findings.saturation(rows(*[(1.0, 1.0)] * 4)) == []
+    assert findings.saturation([{"step": 50.0, "critic_gap": 1.0}] * 9) == []
