@@ -1,0 +1,319 @@
+"""What each generator gives for the same time: the tables in docs/generators.md.
+
+    python -m benchmarks.generators digits --minutes 3
+    python -m benchmarks.generators fashion-mnist --data FOLDER --minutes 5          # FOLDER holds fashion_mnist.npz
+    python -m benchmarks.generators fashion-mnist-balanced --data FOLDER --minutes 60 --only cgan diffusion
+
+Every generator gets the same time of training: the steps that it takes in that time are measured beforehand, for all in
+a row (`--steps` sets them). Then it draws 1000 images of each class, and they are judged: Frechet distance, density and
+coverage against the real test images, on features of a small network trained on the whole, balanced training set; and
+the accuracy, balanced over classes, on the real test images of a classifier that was trained on the synthetic images
+alone (Ravuri and Vinyals, Classification Accuracy Score, 2019). An interrupted training goes on where it was; finished
+rows are kept below runs/generators.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from benchmarks.real_tables import real_tables
+from evenhand import progress, registry
+from evenhand.config import Classifier, Data, Device, Generator, Training
+from evenhand.data.image_table import ImageTable
+from evenhand.evaluation.image_quality import frechet_distance, prdc
+from evenhand.models.feature_extractor import train_extractor
+from evenhand.models.phase import Phase
+from evenhand.models.sample_generator import BLOCK, DrawsImages, sample_generator
+from evenhand.models.train_classifier import ClassifierTraining, train_classifier
+from evenhand.models.train_generator import train_generator
+from evenhand.models.training.monitor import sample_grid
+from evenhand.whole_files import replace_text
+
+RUNS = Path("runs", "generators")
+PAGE = Path(__file__).parents[1] / "docs" / "generators.md"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+PER_CLASS = 1000
+TRIAL_STEPS = 40
+JUDGED = 200
+
+HALVED = {"kind": "geometric", "ratio": 0.5}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set that generators are compared on.
+
+    Attributes:
+      data: the section of the config.
+      file: below `--data`, where the data set does not come with evenhand.
+      batch_size: of all generators.
+      judge: the classifier that learns from synthetic images alone.
+    """
+
+    data: dict[str, Any]
+    file: str | None = None
+    batch_size: int = 64
+    judge: Training = Training(steps=600, batch_size=64, learning_rate=1e-3)
+
+
+FASHION = {"source": "npz", "image_size": 28, "channels": 1}
+TASKS = {
+    "digits": Task({"source": "digits"}),
+    "fashion-mnist": Task({**FASHION, "profile": HALVED}, file="fashion_mnist.npz"),
+    "fashion-mnist-balanced": Task(FASHION, file="fashion_mnist.npz"),
+}
+
+
+def measure_speed(name: str, table: ImageTable, batch_size: int, options: dict[str, Any]) -> dict[str, float]:
+    """Training steps and drawn images a second, after the first of each; no steps where nothing is trained."""
+    times: list[float] = []
+    config = Generator(name=name, steps=2 * TRIAL_STEPS, batch_size=batch_size, options=options, monitor=None)
+    with progress.listen(lambda report: times.append(time.perf_counter()) if report.done >= TRIAL_STEPS else None):
+        run = train_generator(table, config, device=Device(steps_per_execution=10))
+    sampler = run.sampler()
+    sample_generator(sampler, label=0, count=BLOCK)
+    started = time.perf_counter()
+    sample_generator(sampler, label=0, count=BLOCK)
+    drawing = BLOCK / (time.perf_counter() - started)
+    rate = TRIAL_STEPS / (times[-1] - times[0]) if run.model.updates else 0.0
+    return {"steps_per_second": rate, "images_per_second": drawing}
+
+
+def steps_in(minutes: float, steps_per_second: float) -> int:
+    """Steps in so many minutes, rounded down to two digits, at least 100."""
+    steps = int(minutes * 60 * steps_per_second)
+    unit = 10 ** max(len(str(steps)) - 2, 0)
+    return max(steps // unit * unit, 100)
+
+
+def accuracy_score(images: ImageTable, test: ImageTable, judge: Training, task: str) -> float:
+    """Balanced accuracy on real test images of a classifier trained on `images` alone, every class alike often."""
+    config = ClassifierTraining(classifier=Classifier(name="cnn"), training=judge)
+    run = train_classifier(images, Phase(on="synthetic", sampling="balanced"), config, steps=judge.steps, task=task)
+    right = run.predict(test).argmax(axis=1) == test.labels
+    return float(np.mean([right[test.labels == label].mean() for label in np.unique(test.labels)]))
+
+
+def draw(sampler: DrawsImages, class_names: tuple[str, ...]) -> ImageTable:
+    """`PER_CLASS` images of each class."""
+    images = [sample_generator(sampler, label=label, count=PER_CLASS) for label in range(len(class_names))]
+    labels = np.repeat(np.arange(len(class_names), dtype=np.int32), PER_CLASS)
+    return ImageTable(np.concatenate(images), labels, np.arange(len(labels)).astype(str), class_names)
+
+
+def first_of_each_class(table: ImageTable, count: int) -> np.ndarray[Any, Any]:
+    """uint8[m, h, w, c], up to `count` images of each class."""
+    rows = [np.flatnonzero(table.labels == label)[:count] for label in range(len(table.class_names))]
+    return np.asarray(table.images[np.concatenate(rows)])
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that the generators of one comparison share.
+
+    Attributes:
+      key: of the task.
+      task: data and judge.
+      tables: real images by split.
+      balanced: the whole training set, for the extractor.
+      folder: keeps speeds, states and finished rows.
+      settings: the command's arguments.
+    """
+
+    key: str
+    task: Task
+    tables: dict[str, ImageTable]
+    balanced: ImageTable
+    folder: Path
+    settings: argparse.Namespace
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of the generator."""
+        parsed: dict[str, Any] = json.loads(self.settings.options)
+        return parsed
+
+    def speed(self, name: str) -> dict[str, float]:
+        """Measured once, then read."""
+        return once(
+            self.folder / f"{name}-speed.json",
+            lambda: measure_speed(name, self.tables["train"], self.task.batch_size, self.options),
+        )
+
+    def real_score(self) -> float:
+        """The accuracy score of the real training images themselves."""
+        train, test, judge = self.tables["train"], self.tables["test"], self.task.judge
+        score: float = once(self.folder / "real.json", lambda: accuracy_score(train, test, judge, "on real images"))
+        return score
+
+    def row(self, name: str) -> dict[str, Any]:
+        """Trains, draws and judges one generator, once."""
+        return once(self.folder / f"{name}.json", lambda: self._row(name))
+
+    def _row(self, name: str) -> dict[str, Any]:
+        speed, settings = self.speed(name), self.settings
+        steps = settings.steps or steps_in(settings.minutes, speed["steps_per_second"])
+        run = train_generator(
+            self.tables["train"],
+            Generator(name=name, steps=steps, batch_size=self.task.batch_size, options=self.options),
+            held_out=self.tables["validation"],
+            seed=settings.seed,
+            state_dir=self.folder / "state" / f"{name}-{steps}",
+            log_dir=self.folder / "tensorboard" / name,
+        )
+        synthetic = draw(run.sampler(), self.tables["train"].class_names)
+        save_grid(synthetic, f"{self.key}-{name}")
+        extractor = train_extractor(self.balanced, seed=0)
+        real_features = extractor(first_of_each_class(self.tables["test"], JUDGED))
+        features = extractor(first_of_each_class(synthetic, JUDGED))
+        neighbours = prdc(real_features, features)
+        score = accuracy_score(synthetic, self.tables["test"], self.task.judge, f"on {name} alone")
+        return {
+            "generator": name,
+            "options": self.options,
+            "seed": settings.seed,
+            "minutes": settings.minutes,
+            "steps": steps,
+            "kept_step": steps if run.assessment is None else run.assessment.kept_step,
+            **speed,
+            "extractor": extractor.name,
+            "fid": frechet_distance(real_features, features),
+            "density": neighbours["density"],
+            "coverage": neighbours["coverage"],
+            "accuracy_score": score,
+            "findings": [] if run.assessment is None else list(run.assessment.findings),
+            "date": datetime.date.today().isoformat(),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All that are finished."""
+        files = [self.folder / f"{name}.json" for name in registry.names("models.generators")]
+        return [json.loads(file.read_text()) for file in files if file.exists()]
+
+
+def once(file: Path, make: Callable[[], Any]) -> Any:
+    """What the file holds, made and written the first time."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(file, json.dumps(make(), indent=1))
+    return json.loads(file.read_text())
+
+
+def save_grid(table: ImageTable, name: str) -> None:
+    """Eight images of each class, in docs/images."""
+    rows = np.concatenate([np.flatnonzero(table.labels == label)[:8] for label in range(len(table.class_names))])
+    grid = sample_grid(np.asarray(table.images[rows]), table.labels[rows])
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(grid[..., 0] if grid.shape[-1] == 1 else grid).save(
+        IMAGES / f"generators-{name}.png", optimize=True
+    )
+
+
+def table_of(rows: list[dict[str, Any]], real_score: float, minutes: float) -> str:
+    """The rows as Markdown, the best accuracy score first."""
+    made = (
+        f"Made by `python -m benchmarks.generators` with {minutes:g} minutes of training each, seed {rows[0]['seed']}, "
+        f"on {os.cpu_count()} CPU cores without accelerator, {max(row['date'] for row in rows)}."
+    )
+    real = f"A classifier trained on the same real images, every class alike often, scores {real_score:.1%}."
+    titles = ("generator", "steps", "steps/s", "drawn, images/s", "FID-style", "density", "coverage", "accuracy score")
+    lines = [f"{made} {real}", "", f"| {' | '.join(titles)} |", f"|---|{'---:|' * (len(titles) - 1)}"]
+    for row in sorted(rows, key=lambda row: -row["accuracy_score"]):
+        cells = (
+            f"`{row['generator']}`",
+            f"{row['steps']:,}",
+            f"{row['steps_per_second']:.1f}",
+            f"{row['images_per_second']:.0f}",
+            f"{row['fid']:.1f}",
+            f"{row['density']:.2f}",
+            f"{row['coverage']:.2f}",
+            f"{row['accuracy_score']:.1%}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    found = [f"- `{row['generator']}`: {finding}." for row in rows for finding in row["findings"]]
+    return "\n".join([*lines, *(["", "What the monitor said:", "", *found] if found else [])])
+
+
+def write_table(key: str, text: str) -> None:
+    """Replaces what stands between this task's marks in the page."""
+    start, end = f"<!-- {key}: table -->", f"<!-- {key}: end -->"
+    page = PAGE.read_text(encoding="utf-8")
+    before, rest = page.split(start, 1)
+    PAGE.write_text(f"{before}{start}\n{text}\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")
+
+
+def arguments_of() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("task", choices=list(TASKS))
+    parser.add_argument("--data", type=Path, help="folder of the data sets")
+    parser.add_argument("--minutes", type=float, default=3.0, help="of training, for each generator")
+    parser.add_argument("--speed-only", action="store_true", help="measure how fast they train, and stop")
+    parser.add_argument("--steps", type=int, help="of training, instead of --minutes")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", help="these generators")
+    parser.add_argument("--options", default="{}", help="JSON, for --only with one name")
+    return parser.parse_args()
+
+
+def open_study(settings: argparse.Namespace) -> Study:
+    """Reads the data of the task, thinned and whole."""
+    key, task = settings.task, TASKS[settings.task]
+    data = dict(task.data)
+    if task.file is not None:
+        if settings.data is None or not (settings.data / task.file).exists():
+            raise SystemExit(f"{key} needs --data FOLDER with {task.file} in it")
+        data["path"] = str(settings.data / task.file)
+    folder, config = RUNS / key, Data(**data)
+    whole = config.model_copy(update={"profile": None})
+    return Study(
+        key=key,
+        task=task,
+        tables=real_tables(config, folder / "data", seed=settings.seed),
+        balanced=real_tables(whole, folder / "balanced", seed=settings.seed)["train"],
+        folder=folder,
+        settings=settings,
+    )
+
+
+def main() -> None:
+    settings = arguments_of()
+    study = open_study(settings)
+    # `spade` needs hands with key points, `folder` the user's own images.
+    names = settings.only or [name for name in registry.names("models.generators") if name not in ("folder", "spade")]
+    console = Console()
+    with Bar(console=console) as bar:
+        line = bar.add_task("", total=None)
+
+        def show(report: progress.Progress) -> None:
+            bar.update(line, description=report.task, completed=report.done, total=report.total)
+
+        with progress.listen(show):
+            # All speeds first, in one go, so that every generator meets the same quiet or busy machine.
+            for name in names:
+                console.print(name, study.speed(name))
+            if settings.speed_only:
+                return
+            real_score = study.real_score()
+            for name in names:
+                console.print(study.row(name))
+    rows = study.rows()
+    write_table(study.key, table_of(rows, real_score, rows[0]["minutes"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Whether probabilities mean what they say, and what correcting prior and temperature would make of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize
+
+BINS = 15
+
+_LEAST = 1e-12
+_TEMPERATURES = (0.05, 20.0)
+
+
+@dataclass(frozen=True)
+class ReliabilityCurve:
+    """How often predictions are right, by how sure they were; bins without images are left out.
+
+    Attributes:
+      confidence: float64[b], mean confidence in each bin, rising.
+      accuracy: float64[b], share of the bin's images that are right.
+      count: int64[b], images in the bin.
+    """
+
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: the mean gap, weighted by images."""
+        return float(np.average(np.abs(self.confidence - self.accuracy), weights=self.count))
+
+
+def reliability_curve(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = BINS) -> ReliabilityCurve:
+    """The curve of the predicted class's probability (Guo et al., On Calibration of Modern Neural Networks, 2017).
+
+    Args:
+      labels: int[n], true classes; at least one.
+      probabilities: float[n, c].
+      bins: of equal width over [0, 1].
+    """
+    y, p = _checked(labels, probabilities)
+    return _curve(p.max(axis=1), p.argmax(axis=1) == y, bins)
+
+
+def class_reliability_curve(
+    labels: ArrayLike, probabilities: ArrayLike, label: int, *, bins: int = BINS
+) -> ReliabilityCurve:
+    """The curve of one class's probability over all images, right where the image is of that class.
+
+    The mean of `error` over the classes is the classwise calibration error (Nixon et al., 2019).
+    """
+    y, p = _checked(labels, probabilities)
+    return _curve(p[:, label], y == label, bins)
+
+
+def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = BINS) -> float:
+    """Mean gap between confidence and accuracy over bins of equal width, in [0, 1]; 0 is calibrated."""
+    return reliability_curve(labels, probabilities, bins=bins).error
+
+
+def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """The temperature T that makes softmax(log p / T) most likely on held-out images (Guo et al., 2017).
+
+    Args:
+      labels: int[n], of validation images; at least one.
+      probabilities: float[n, c].
+
+    Returns:
+      T in [0.05, 20]; above 1 where the classifier was too sure.
+    """
+    y, p = _checked(labels, probabilities)
+    logs = np.log(np.maximum(p, _LEAST))
+
+    def loss(log_temperature: float) -> float:
+        scaled = logs / np.exp(log_temperature)
+        return float(np.mean(_log_sum(scaled) - scaled[np.arange(len(y)), y]))
+
+    found = optimize.minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def with_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
+    """softmax(log p / T), float64[n, c]."""
+    return _softmax(np.log(np.maximum(np.asarray(probabilities, np.float64), _LEAST)) / temperature)
+
+
+def with_prior(probabilities: ArrayLike, learned: ArrayLike, wanted: ArrayLike) -> NDArray[np.float64]:
+    """Probabilities under another prior of the classes: p times wanted over learned, made to sum to 1.
+
+    Exact where the classifier is calibrated under the prior that it learned and only the prior changes (Saerens et al.,
+    Adjusting the Outputs of a Classifier to New a Priori Probabilities, 2002, equation 4).
+
+    Args:
+      probabilities: float[n, c].
+      learned: float[c], the prior they hold, e.g. class counts, or equal numbers after rebalancing; positive.
+      wanted: float[c], the prior to hold instead; not negative, in any scale.
+
+    Raises:
+      ValueError: if a prior is not of that kind.
+    """
+    p = np.asarray(probabilities, np.float64)
+    old, new = np.asarray(learned, np.float64), np.asarray(wanted, np.float64)
+    if old.shape != (p.shape[1],) or new.shape != old.shape or (old <= 0).any() or (new < 0).any() or not new.any():
+        raise ValueError(f"expected two priors [{p.shape[1]}], the learned one positive, not {old} and {new}")
+    scaled = np.maximum(p, _LEAST) * (new / new.sum()) / (old / old.sum())
+    return scaled / scaled.sum(axis=1, keepdims=True)
+
+
+def accuracy_under(prior: ArrayLike, recalls: ArrayLike) -> float:
+    """Accuracy where class k makes up the share `prior[k]` of the images: the recalls, weighted.
+
+    Args:
+      prior: float[c], in any scale.
+      recalls: float[c]; NaN for classes without test images, which are left out.
+    """
+    weights, recall = np.asarray(prior, np.float64), np.asarray(recalls, np.float64)
+    seen = np.isfinite(recall)
+    return float(np.average(recall[seen], weights=weights[seen]))
+
+
+def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    y, p = np.asarray(labels), np.asarray(probabilities, np.float64)
+    if y.ndim != 1 or len(y) == 0 or p.ndim != 2 or len(p) != len(y):
+        raise ValueError(f"expected labels [n] and probabilities [n, c] with n > 0, not {y.shape} and {p.shape}")
+    return y, p
+
+
+def _curve(confidence: NDArray[np.float64], is_right: NDArray[np.bool_], bins: int) -> ReliabilityCurve:
+    # Bins are open below and closed above, as in the paper: a probability of 1 belongs to the last one.
+    places = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    count = np.bincount(places, minlength=bins)
+    filled = count > 0
+    sums = np.bincount(places, weights=confidence, minlength=bins)
+    right = np.bincount(places, weights=is_right, minlength=bins)
+    return ReliabilityCurve(sums[filled] / count[filled], right[filled] / count[filled], count[filled])
+
+
+def _log_sum(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    top = logs.max(axis=1)
+    total: NDArray[np.float64] = top + np.log(np.exp(logs - top[:, None]).sum(axis=1))
+    return total
+
+
+def _softmax(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    exponents = np.exp(logs - logs.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = exponents / exponents.sum(axis=1, keepdims=True)
+    return shares
