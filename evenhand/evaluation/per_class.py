@@ -8,8 +8,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import average_precision_score, matthews_corrcoef
 
+from evenhand.evaluation.calibration import expected_calibration_error
 from evenhand.evaluation.intervals import mean_of_proportions, widen_by_seeds, wilson
+
+_PLAIN_MEANS = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "weighted_f1",
+    "geometric_mean",
+    "matthews",
+    "calibration_error",
+    "worst_class_recall",
+)
+"""Fields of `Scores` whose value over several seeds is just the mean."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,8 @@ class ClassScores:
       recall_high: upper end of its Wilson interval.
       precision: share of the images called so that are so, in [0, 1]; 0 when none is called so.
       f1: harmonic mean of precision and recall, in [0, 1].
+      specificity: share of the images of other classes that are not called so, in [0, 1]; None without such images.
+      average_precision: of ranking all images by the class's probability, in [0, 1]; None without images of the class.
     """
 
     name: str
@@ -33,6 +49,8 @@ class ClassScores:
     recall_high: float | None
     precision: float
     f1: float
+    specificity: float | None
+    average_precision: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """The object as it stands in result.json."""
@@ -50,6 +68,10 @@ class Scores:
       balanced_accuracy_low: lower end of its interval.
       balanced_accuracy_high: upper end of its interval.
       macro_f1: mean F1 over the classes that occur among labels or predictions.
+      weighted_f1: mean F1 weighted by the images of each class.
+      geometric_mean: geometric mean of the recalls of the classes that have images; 0 as soon as one is never seen.
+      matthews: Matthews correlation of labels and predictions, in [-1, 1]; 0 for one single prediction.
+      calibration_error: expected calibration error over 15 bins, in [0, 1].
       worst_class_recall: smallest recall of a class that has images.
       per_class: scores of each class, in the order of the class names.
     """
@@ -59,6 +81,10 @@ class Scores:
     balanced_accuracy_low: float
     balanced_accuracy_high: float
     macro_f1: float
+    weighted_f1: float
+    geometric_mean: float
+    matthews: float
+    calibration_error: float
     worst_class_recall: float
     per_class: tuple[ClassScores, ...]
 
@@ -95,17 +121,19 @@ def evaluate(
         raise ValueError(f"labels must be in [0, {num_classes}), not in [{labels.min()}, {labels.max()}]")
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities must be finite")
-    return _scores(labels, probabilities.argmax(axis=1), class_names, confidence)
+    return _scores(labels, probabilities, class_names, confidence)
 
 
-def _scores(labels: NDArray[Any], predictions: NDArray[Any], class_names: Sequence[str], confidence: float) -> Scores:
+def _scores(labels: NDArray[Any], probabilities: NDArray[Any], class_names: Sequence[str], confidence: float) -> Scores:
     num_classes = len(class_names)
+    predictions = probabilities.argmax(axis=1)
     support = np.bincount(labels, minlength=num_classes)
     predicted = np.bincount(predictions, minlength=num_classes)
     right = np.bincount(labels[labels == predictions], minlength=num_classes)
     recall = right / np.maximum(support, 1)
     precision = right / np.maximum(predicted, 1)
     f1 = 2 * right / np.maximum(support + predicted, 1)
+    others = len(labels) - support
     per_class = []
     for k, name in enumerate(class_names):
         low, high = wilson(right[k], support[k], confidence)
@@ -119,6 +147,8 @@ def _scores(labels: NDArray[Any], predictions: NDArray[Any], class_names: Sequen
                 recall_high=high if seen else None,
                 precision=float(precision[k]),
                 f1=float(f1[k]),
+                specificity=float(1 - (predicted[k] - right[k]) / others[k]) if others[k] else None,
+                average_precision=float(average_precision_score(labels == k, probabilities[:, k])) if seen else None,
             )
         )
     has_images = support > 0
@@ -129,6 +159,10 @@ def _scores(labels: NDArray[Any], predictions: NDArray[Any], class_names: Sequen
         balanced_accuracy_low=low,
         balanced_accuracy_high=high,
         macro_f1=float(f1[(support + predicted) > 0].mean()),
+        weighted_f1=float(np.average(f1, weights=support)),
+        geometric_mean=float(np.exp(np.log(np.maximum(recall[has_images], 1e-300)).mean())),
+        matthews=float(matthews_corrcoef(labels, predictions)),
+        calibration_error=expected_calibration_error(labels, probabilities),
         worst_class_recall=float(recall[has_images].min()),
         per_class=tuple(per_class),
     )
@@ -157,12 +191,9 @@ def mean_scores(runs: Sequence[Scores], confidence: float = 0.95) -> Scores:
     )
     low, high = widen_by_seeds(interval, [run.balanced_accuracy for run in runs], confidence)
     return Scores(
-        accuracy=float(np.mean([run.accuracy for run in runs])),
-        balanced_accuracy=float(np.mean([run.balanced_accuracy for run in runs])),
         balanced_accuracy_low=max(0.0, low),
         balanced_accuracy_high=min(1.0, high),
-        macro_f1=float(np.mean([run.macro_f1 for run in runs])),
-        worst_class_recall=float(np.mean([run.worst_class_recall for run in runs])),
+        **{name: float(np.mean([getattr(run, name) for run in runs])) for name in _PLAIN_MEANS},
         per_class=per_class,
     )
 
@@ -184,4 +215,11 @@ def _mean_class(runs: Sequence[ClassScores], confidence: float) -> ClassScores:
         recall_high=high,
         precision=float(np.mean([scores.precision for scores in runs])),
         f1=float(np.mean([scores.f1 for scores in runs])),
+        specificity=_mean_of_known([scores.specificity for scores in runs]),
+        average_precision=_mean_of_known([scores.average_precision for scores in runs]),
     )
+
+
+def _mean_of_known(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

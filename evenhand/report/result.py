@@ -86,6 +86,10 @@ class ClassResult(_Part):
     """Share of the images called so that are so; 0 when none is called so."""
     f1: Share
     """Harmonic mean of precision and recall."""
+    specificity: Share | None = None
+    """Share of the images of other classes that are not called so; null without such images."""
+    average_precision: Share | None = None
+    """Average precision of ranking all images by the class's probability; null without images of the class."""
 
 
 class SplitResult(_Part):
@@ -101,6 +105,14 @@ class SplitResult(_Part):
     """Upper end of that interval."""
     macro_f1: Share
     """Mean F1 over classes."""
+    weighted_f1: Share | None = None
+    """Mean F1 weighted by the images of each class."""
+    geometric_mean: Share | None = None
+    """Geometric mean of the recalls of the classes that have images."""
+    matthews: float | None = None
+    """Matthews correlation of labels and predictions, in [-1, 1]."""
+    calibration_error: Share | None = None
+    """Expected calibration error over 15 bins of the predicted class's probability."""
     worst_class_recall: Share
     """Smallest recall of a class that has images."""
     per_class: tuple[ClassResult, ...]

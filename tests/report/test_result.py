@@ -47,7 +47,7 @@ def test_the_file_fits_the_schema_and_has_the_keys_of_the_contract(result: Resul
     }
     strategy = entry["strategies"]["baseline"]
     assert set(strategy) >= {"test", "validation", "steps", "blessed", "phases", "repeats"}
-    assert set(strategy["test"]["per_class"][0]) == {
+    assert set(strategy["test"]["per_class"][0]) >= {
         "class", "support", "recall", "recall_low", "recall_high", "precision", "f1",
     }  # fmt: skip
     assert set(strategy["repeats"][0]) == {"seed", "test", "validation"}
