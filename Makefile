@@ -53,10 +53,10 @@ $(BIN)/uv:
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 lock: $(BIN)/uv
-	$(COMPILE) --override overrides.txt requirements.in requirements-test.in -o requirements.lock
+	$(COMPILE) --override overrides.txt requirements.in requirements-pose.in requirements-test.in -o requirements.lock
 	sed 's/^tensorflow==/tensorflow[and-cuda]==/' overrides.txt > .venv/overrides-gpu.txt
 	cp requirements.lock requirements-gpu.lock
-	$(COMPILE) --override .venv/overrides-gpu.txt requirements.in requirements-test.in -o requirements-gpu.lock
+	$(COMPILE) --override .venv/overrides-gpu.txt requirements.in requirements-pose.in requirements-test.in -o requirements-gpu.lock
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -107,6 +107,24 @@ class Splits(Section):
     test: Share = 0.25
 
 
+class Keypoints(Section):
+    """Where the 21 key points of the hand in each image come from; exactly one of the two.
+
+    Attributes:
+      model: MediaPipe's hand landmarker, a `.task` file, which looks for them in every image.
+      openpose: a folder of OpenPose's JSON files, one for each image, named as the image with `_keypoints.json`.
+    """
+
+    model: str | None = None
+    openpose: str | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Keypoints:
+        if (self.model is None) == (self.openpose is None):
+            raise ValueError("give either model or openpose")
+        return self
+
+
 class Data(Section):
     """Where the images come from and which of them are used.
 
@@ -119,6 +137,7 @@ class Data(Section):
         csv: the column that does; tfrecord: the feature that does. Images of one group stay on one side of each split.
       strict: refuse unreadable images instead of skipping and counting them.
       validate_: run StatisticsGen, SchemaGen and ExampleValidator (key `validate`).
+      keypoints: where the key points of hands come from, for generators that draw from poses; None looks for none.
       options: options of the source itself.
     """
 
@@ -134,6 +153,7 @@ class Data(Section):
     classes: Classes = Classes()
     profile: Profile | None = None
     splits: Splits = Splits()
+    keypoints: Keypoints | None = None
     options: dict[str, Any] = {}
 
     @model_validator(mode="before")

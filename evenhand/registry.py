@@ -8,6 +8,7 @@ then called `<file>-<variant>`, and the bare file name is no entry. User code is
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 from functools import cache
 from pathlib import Path
@@ -97,6 +98,17 @@ def load(kind: str, name: str) -> ModuleType:
     if missing:
         raise UserError(f"{kind} {name}", f"the module has no {' and no '.join(missing)}", "see CONTRIBUTING.md")
     return module
+
+
+def code_digest(kind: str, name: str) -> str | None:
+    """A digest of the user's own module behind a dotted path, so that a change of it counts as a change of the run.
+
+    None for what comes with evenhand, whose nodes carry versions, and for a module that is no file.
+    """
+    if name in _entries(kind):
+        return None
+    path = getattr(load(kind, name), "__file__", None)
+    return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
 def variant(kind: str, name: str) -> str | None:

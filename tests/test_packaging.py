@@ -34,7 +34,7 @@ def test_the_gpu_lock_adds_cuda_and_changes_nothing_else() -> None:
     assert all(name.startswith("nvidia-") for name in set(gpu) - set(cpu))
 
 
-@pytest.mark.parametrize("file", ["requirements.in", "requirements-test.in", "overrides.txt"])
+@pytest.mark.parametrize("file", ["requirements.in", "requirements-pose.in", "requirements-test.in", "overrides.txt"])
 def test_the_lock_holds_what_is_asked_for(file: str) -> None:
     pinned = {name.lower() for name in versions("requirements.lock")}
     asked = re.findall(r"^[A-Za-z0-9._-]+", (REPOSITORY / file).read_text(), flags=re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -42,6 +43,8 @@ def _evenhand(
 
 def main() -> None:
     """Runs the command line and exits with its code; whatever a user can cause is one sentence on standard error."""
+    # Where a user's own modules stand, named by dotted paths; last, so that they hide nothing.
+    sys.path.append(os.getcwd())
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="evenhand", standalone_mode=False)
     except EvenhandError as error:

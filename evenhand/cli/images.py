@@ -97,9 +97,21 @@ def generate(
                 f"--class {class_name}", "the generator knows no such class", f"use one of {', '.join(names)}"
             )
         labels = range(len(names)) if class_name is None else [names.index(class_name)]
+        _check_available(sampler, labels, seed + per_class)
         export_images(_drawn(sampler, labels, seed, per_class), names, output, format_.value)
         display.stop()
         display.say(f"{output}: {per_class * len(labels)} synthetic images")
+
+
+def _check_available(sampler: Any, labels: Any, end: int) -> None:
+    """Raises `UserError` where the generator holds fewer images of a class than `end`, e.g. those of a folder."""
+    available = sampler.card.available
+    short = [] if available is None else [label for label in labels if available[label] < end]
+    if short:
+        there_are = ", ".join(f"{available[label]} of {sampler.class_names[label]}" for label in short)
+        raise UserError(
+            "--per-class", f"the generator has fewer than {end} images of some classes: {there_are}", "ask for fewer"
+        )
 
 
 def _drawn(sampler: Any, labels: Any, first_seed: int, count: int) -> Iterator[tuple[Any, int, str]]:

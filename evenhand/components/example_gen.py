@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import apache_beam as beam
@@ -15,8 +16,11 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from evenhand.config import Data
 from evenhand.data import records
-from evenhand.data.prepare import prepare
+from evenhand.data.image_tables import images_without_hand
+from evenhand.data.prepare import Preparation, prepare
 from evenhand.data.sidecar import DataSummary
+
+_LOG = logging.getLogger(__name__)
 
 VERSION = "1"
 """Part of the cache key: raise it when the same config should give other records."""
@@ -42,8 +46,18 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "Spread" >> beam.Reshuffle()
                 | "Write" >> beam.Map(records.write_source_shard)
             )
-        DataSummary.of(preparation, config, exec_properties["fingerprint"]).write(examples.uri)
+        without_hand = None if config.keypoints is None else _without_hand(examples.uri, preparation)
+        DataSummary.of(preparation, config, exec_properties["fingerprint"], without_hand).write(examples.uri)
         describe_examples(examples, SPLITS, preparation.image_set.class_names)
+
+
+def _without_hand(examples_folder: str, preparation: Preparation) -> list[str]:
+    """Ids of the images in which no hand was found; told in the log too."""
+    missing = images_without_hand(examples_folder, SPLITS)
+    if missing:
+        total = sum(int(counts.sum()) for counts in preparation.counts.values())
+        _LOG.warning("no hand was found in %d of %d images, e.g. %s", len(missing), total, ", ".join(missing[:5]))
+    return missing
 
 
 def describe_examples(examples: Any, splits: tuple[str, ...], class_names: tuple[str, ...]) -> None:

@@ -23,12 +23,13 @@ VERSION = "2"
 
 
 class Settings(Section):
-    """What the node depends on, as one JSON parameter."""
+    """What the node depends on, as one JSON parameter; `code` is the digest of a generator of the user's own."""
 
     generator: GeneratorConfig
     device: Device
     seed: int
     deterministic: bool
+    code: str | None = None
     version: str = VERSION
 
 

@@ -15,7 +15,8 @@ from evenhand.components.example_gen import describe_examples
 from evenhand.config import Section, Synthetic
 from evenhand.data.sidecar import DataSummary
 from evenhand.models import synthetic_records
-from evenhand.models.sample_generator import plan
+from evenhand.models.generator_artifact import GeneratorCard
+from evenhand.models.sample_generator import capped, plan
 
 VERSION = "1"
 """Part of the cache key: raise it when the same config should give other images."""
@@ -39,7 +40,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         generator = artifact_utils.get_single_uri(input_dict["generator"])
         real = DataSummary.read(artifact_utils.get_single_uri(input_dict["examples"]))
         settings = Settings.model_validate_json(exec_properties["settings"])
-        counts = plan(settings.synthetic.per_class, real.counts["train"])
+        wanted = plan(settings.synthetic.per_class, real.counts["train"])
+        counts = capped(wanted, GeneratorCard.read(generator).available, real.class_names)
         shards = synthetic_records.plan_shards(generator, real.class_names, counts, synthetic.uri)
         with self._make_beam_pipeline() as pipeline:
             _ = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +17,7 @@ from evenhand.data.image_table import ImageTable
 Sampling = Literal["instance", "balanced", "sqrt"]
 
 
-def batches(
+def batches(  # noqa: PLR0913 - what batches depend on, and where they start
     table: ImageTable,
     *,
     batch_size: int,
@@ -26,6 +26,7 @@ def batches(
     num_steps: int,
     first_step: int = 0,
     augmentation: Augmentation | None = None,
+    with_keypoints: bool = False,
 ) -> tf.data.Dataset:
     """Training batches `first_step`, `first_step` + 1, …, `num_steps` of them.
 
@@ -38,25 +39,36 @@ def batches(
       num_steps: batches to give.
       first_step: number of the first one; 0 unless training goes on after an interruption.
       augmentation: random changes of the images; None for none.
+      with_keypoints: give the key points too; not together with `augmentation`, which would move the images alone.
 
     Returns:
-      A dataset of known cardinality of (float32[b, h, w, c] in 0 … 255, int32[b]).
+      A dataset of known cardinality of (float32[b, h, w, c] in 0 … 255, int32[b]), and float32[b, k, 3] third where
+      key points are asked for.
     """
     if not len(table):
         raise ValueError("a table without images gives no batches")
+    if with_keypoints and (table.keypoints is None or augmentation is not None):
+        raise ValueError("batches with key points need a table that has them, and no augmentation")
     draw = sampler(table, batch_size=batch_size, sampling=sampling, seed=seed)
     image_shape = (batch_size, *table.image_shape)
 
-    def gather(step: np.int64) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        rows = draw(int(step))
-        return np.take(table.images, rows, axis=0), table.labels[rows].astype(np.int32)
+    keypoints = table.keypoints if with_keypoints else None
 
-    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = tf.numpy_function(gather, [step], (tf.uint8, tf.int32), stateful=False)
+    def gather(step: np.int64) -> tuple[NDArray[Any], ...]:
+        rows = draw(int(step))
+        found = np.take(table.images, rows, axis=0), table.labels[rows].astype(np.int32)
+        return found if keypoints is None else (*found, keypoints[rows].astype(np.float32))
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        types = (tf.uint8, tf.int32) if keypoints is None else (tf.uint8, tf.int32, tf.float32)
+        images, labels, *found = tf.numpy_function(gather, [step], types, stateful=False)
         images = tf.cast(tf.ensure_shape(images, image_shape), tf.float32)
         if augmentation is not None:
             images = augment(images, tf.stack([tf.constant(seed, tf.int64), step]), augmentation)
-        return images, tf.ensure_shape(labels, [batch_size])
+        labels = tf.ensure_shape(labels, [batch_size])
+        if keypoints is None:
+            return images, labels
+        return images, labels, tf.ensure_shape(found[0], [batch_size, *keypoints.shape[1:]])
 
     return (
         tf.data.Dataset.range(first_step, first_step + num_steps)

@@ -106,6 +106,18 @@ def canonical(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return red if np.array_equal(red, colours[:, :, 1:2]) and np.array_equal(red, colours[:, :, 2:]) else colours
 
 
+def at_own_size(encoded_or_pixels: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image as a source gives it, in canonical form: uint8[h, w, 1 | 3].
+
+    Args:
+      encoded_or_pixels: contents of an image file, or uint8[h, w] or uint8[h, w, 1 | 3 | 4].
+
+    Raises:
+      UnreadableImage: as `decode`.
+    """
+    return decode(encoded_or_pixels) if isinstance(encoded_or_pixels, bytes) else canonical(encoded_or_pixels)
+
+
 def to_pixels(encoded_or_pixels: bytes | NDArray[np.uint8], image_size: int, channels: int) -> NDArray[np.uint8]:
     """An image as every model sees it: square, stretched to `image_size`, grey or RGB.
 
@@ -122,7 +134,7 @@ def to_pixels(encoded_or_pixels: bytes | NDArray[np.uint8], image_size: int, cha
     Raises:
       UnreadableImage: as `decode`.
     """
-    pixels = decode(encoded_or_pixels) if isinstance(encoded_or_pixels, bytes) else canonical(encoded_or_pixels)
+    pixels = at_own_size(encoded_or_pixels)
     size = (image_size, image_size)
     if pixels.shape == (*size, channels):
         return np.ascontiguousarray(pixels)

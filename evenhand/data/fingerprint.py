@@ -12,6 +12,7 @@ from pathlib import Path
 
 from evenhand import registry
 from evenhand.config import Data
+from evenhand.data import pose
 
 STATE_VARIABLE = "EVENHAND_STATE"
 """Environment variable with the folder that remembers content hashes; without it every file is read every time."""
@@ -21,7 +22,7 @@ _SETTLED_SECONDS = 2.0
 
 
 def fingerprint(config: Data) -> str:
-    """The digest of the configured source: names, sizes and contents of what it reads.
+    """The digest of the configured source: names, sizes and contents of what it reads, also to find key points.
 
     Args:
       config: the `data` section.
@@ -30,8 +31,16 @@ def fingerprint(config: Data) -> str:
       32 hexadecimal digits.
 
     Raises:
-      UserError: if the source does not exist.
+      UserError: if the source does not exist, or what finding key points needs.
     """
+    if config.keypoints is None:
+        return _of_source(config)
+    # First of all, since it is quick and tells what is missing.
+    keypoints = of_files(pose.files(config.keypoints))
+    return hashlib.blake2b((_of_source(config) + keypoints).encode(), digest_size=16).hexdigest()
+
+
+def _of_source(config: Data) -> str:
     return str(registry.load("data.sources", config.source).fingerprint(config))
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from evenhand.config import digest
-from evenhand.data import records
+from evenhand.data import pose, records
 from evenhand.data.image_table import ImageTable
 from evenhand.data.sidecar import DataSummary
 
@@ -77,16 +77,18 @@ def _publish(fresh: Path, target: Path) -> None:
 
 
 def _open(folder: Path, summary: DataSummary) -> ImageTable:
+    keypoints = folder / "keypoints.npy"
     return ImageTable(
         images=np.load(folder / "images.npy", mmap_mode="r"),
         labels=np.load(folder / "labels.npy"),
         ids=np.load(folder / "ids.npy"),
         class_names=summary.class_names,
+        keypoints=np.load(keypoints) if keypoints.exists() else None,
     )
 
 
 def _decode_all(files: Sequence[str], folder: Path, summary: DataSummary, limit: int | None) -> ImageTable:
-    """Writes the three arrays of a table into `folder` and opens them."""
+    """Writes the arrays of a table into `folder` and opens them."""
     labels, ids, seeds = _index(files)
     keep = np.ones(len(labels), bool) if limit is None else _lowest_seeds(labels, seeds, limit)
     shape = (int(keep.sum()), *summary.image_shape)
@@ -101,6 +103,8 @@ def _decode_all(files: Sequence[str], folder: Path, summary: DataSummary, limit:
         np.save(folder / "images.npy", np.zeros(shape, np.uint8))
     np.save(folder / "labels.npy", labels[keep])
     np.save(folder / "ids.npy", ids[keep])
+    if summary.without_hand is not None:
+        np.save(folder / "keypoints.npy", _keypoints(files)[1][keep])
     return _open(folder, summary)
 
 
@@ -114,9 +118,30 @@ def _index(files: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.str_], N
     if files:
         for batch in _records(files).map(records.parse).as_numpy_iterator():
             labels.append(batch["label"].astype(np.int32))
-            ids.append(np.asarray([image_id.decode("utf-8", "replace") for image_id in batch["id"]]))
+            ids.append(_decoded(batch["id"]))
             seeds.append(batch["seed"])
     return np.concatenate(labels), np.concatenate(ids), np.concatenate(seeds)
+
+
+def _keypoints(files: Sequence[str]) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
+    """Ids and float32[n, 21, 3] of all records, which must have some."""
+    ids, keypoints = [np.zeros(0, np.str_)], [np.zeros((0, pose.NUM_KEYPOINTS, 3), np.float32)]
+    if files:
+        for batch in _records(files).map(records.parse_keypoints).as_numpy_iterator():
+            ids.append(_decoded(batch["id"]))
+            keypoints.append(batch["keypoints"])
+    return np.concatenate(ids), np.concatenate(keypoints)
+
+
+def images_without_hand(examples_folder: str, splits: Sequence[str]) -> list[str]:
+    """Ids of the images in which no hand was found, read from records that were written with key points."""
+    folder = os.fspath(examples_folder)
+    ids, keypoints = _keypoints([file for split in splits for file in _shards(folder, split)])
+    return [str(image_id) for image_id in ids[~pose.has_hand(keypoints)]]
+
+
+def _decoded(ids: NDArray[np.object_]) -> NDArray[np.str_]:
+    return np.asarray([image_id.decode("utf-8", "replace") for image_id in ids], np.str_)
 
 
 def _lowest_seeds(labels: NDArray[np.int32], seeds: NDArray[np.int64], limit: int) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evenhand import registry
 from evenhand.config import Classes, Data
+from evenhand.data import pose
 from evenhand.data.image_set import ImageSet
 from evenhand.errors import UserError, did_you_mean
 
@@ -24,9 +25,11 @@ def open_images(config: Data) -> ImageSet:
       The images of the classes that take part: merged, then included or excluded, then the small ones dropped.
 
     Raises:
-      UserError: if the source cannot be read, cannot tell the groups that are asked for, a class name is unknown, or
-        fewer than two classes are left.
+      UserError: if the source cannot be read, cannot tell the groups that are asked for, a class name is unknown,
+        fewer than two classes are left, or key points are asked for and what finding them needs is missing.
     """
+    if config.keypoints is not None:
+        pose.check(config.keypoints)
     source: ImageSet = registry.load("data.sources", config.source).open_source(config)
     if config.group is not None and source.groups is None:
         # Going on without them would let one person's images stand on both sides of a split.

@@ -1,7 +1,7 @@
 """Images as tf.Examples in the Slim convention, in gzipped TFRecord shards.
 
 Every image is converted and resized once, before it is written: whoever reads a record gets PNG, uint8, of the run's
-one size.
+one size. Key points are found before the resize, in the image at its own size.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from evenhand import progress
 from evenhand.config import Data
-from evenhand.data import decode
+from evenhand.data import decode, pose
 from evenhand.data.image_set import SPLITS, ImageSet
 from evenhand.data.load import open_images
 from evenhand.data.prepare import Preparation
@@ -36,6 +37,11 @@ _FEATURES = {
     "image/id": tf.io.FixedLenFeature([], tf.string),
     "image/seed": tf.io.FixedLenFeature([], tf.int64, default_value=-1),
 }
+_KEYPOINTS = "image/keypoints"
+_KEYPOINT_FEATURES = {
+    "image/id": _FEATURES["image/id"],
+    _KEYPOINTS: tf.io.FixedLenFeature([pose.NUM_KEYPOINTS, 3], tf.float32),
+}
 
 
 def _bytes(value: bytes | str) -> tf.train.Feature:
@@ -45,6 +51,10 @@ def _bytes(value: bytes | str) -> tf.train.Feature:
 
 def _int64(value: int) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+
+
+def _floats(values: NDArray[np.float32]) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values.ravel()))
 
 
 def encode_example(  # noqa: PLR0913 - one argument for each feature of the record
@@ -58,6 +68,7 @@ def encode_example(  # noqa: PLR0913 - one argument for each feature of the reco
     source: Literal["real", "synthetic"],
     group: int | None = None,
     seed: int | None = None,
+    keypoints: NDArray[np.float32] | None = None,
 ) -> bytes:
     """A serialized tf.Example.
 
@@ -71,11 +82,12 @@ def encode_example(  # noqa: PLR0913 - one argument for each feature of the reco
       source: where it comes from.
       group: number of the person or patient, where there are groups.
       seed: what a synthetic image was drawn with.
+      keypoints: float32[21, 3], where they were looked for (see `pose`).
 
     Returns:
       The example with the features of the Slim convention (`image/encoded`, `image/format`, `image/height`,
       `image/width`, `image/class/label`, `image/class/text`) and `image/channels`, `image/id`, `image/split`,
-      `image/source`, and where given `image/group` and `image/seed`.
+      `image/source`, and where given `image/group`, `image/seed` and `image/keypoints` (63 floats).
     """
     height, width, channels = image_shape
     features = {
@@ -94,6 +106,8 @@ def encode_example(  # noqa: PLR0913 - one argument for each feature of the reco
         features["image/group"] = _int64(group)
     if seed is not None:
         features["image/seed"] = _int64(seed)
+    if keypoints is not None:
+        features[_KEYPOINTS] = _floats(keypoints)
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
@@ -113,6 +127,19 @@ def parse(serialized: Any) -> dict[str, Any]:
         "id": parsed["image/id"],
         "seed": parsed["image/seed"],
     }
+
+
+def parse_keypoints(serialized: Any) -> dict[str, Any]:
+    """The key points in a batch of records, all of which have some, as tensors.
+
+    Args:
+      serialized: string[n].
+
+    Returns:
+      `id` string[n], `keypoints` float32[n, 21, 3].
+    """
+    parsed = tf.io.parse_example(serialized, _KEYPOINT_FEATURES)
+    return {"id": parsed["image/id"], "keypoints": parsed[_KEYPOINTS]}
 
 
 def shard_name(index: int, count: int) -> str:
@@ -214,19 +241,22 @@ def write_source_shard(shard: SourceShard) -> int:
     config, images = _open(shard.plan, shard.data)
     shape = (config.image_size, config.image_size, shard.channels)
 
-    def encode(row: int) -> bytes:
-        label = int(images.labels[row])
+    def encode(row: int, find_hand: pose.FindHand | None) -> bytes:
+        label, image_id = int(images.labels[row]), images.identify(row)
+        pixels = decode.at_own_size(images.read(row))
         return encode_example(
-            decode.encode_png(decode.to_pixels(images.read(row), config.image_size, shard.channels)),
+            decode.encode_png(decode.to_pixels(pixels, config.image_size, shard.channels)),
             image_shape=shape,
-            image_id=images.identify(row),
+            image_id=image_id,
             label=label,
             class_name=images.class_names[label],
             split=shard.split,
             source="real",
             group=None if images.groups is None else int(images.groups[row]),
+            keypoints=None if find_hand is None else find_hand(image_id, pixels),
         )
 
-    written = write_shard(shard.path, map(encode, shard.rows.tolist()))
+    with nullcontext() if config.keypoints is None else pose.open_finder(config.keypoints) as find_hand:
+        written = write_shard(shard.path, (encode(row, find_hand) for row in shard.rows.tolist()))
     progress.advance("write images", shard.done + written, shard.total, "image")
     return written

@@ -30,6 +30,7 @@ class DataSummary(Section):
       conflicting: images whose picture also stands under another label.
       withheld: images left out because their copy, person or patient stands in the source's own test or validation
         split.
+      without_hand: ids of the images in which no hand was found; None where no key points were looked for.
     """
 
     class_names: tuple[str, ...]
@@ -41,10 +42,20 @@ class DataSummary(Section):
     duplicates: int = 0
     conflicting: int = 0
     withheld: int = 0
+    without_hand: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, preparation: Preparation, config: Data, fingerprint: str) -> DataSummary:
-        """The summary of a prepared source."""
+    def of(
+        cls, preparation: Preparation, config: Data, fingerprint: str, without_hand: Sequence[str] | None = None
+    ) -> DataSummary:
+        """The summary of a prepared source.
+
+        Args:
+          preparation: of the source.
+          config: the `data` section.
+          fingerprint: of the source's contents.
+          without_hand: ids of the images in which no hand was found; None where no key points were looked for.
+        """
         return cls(
             class_names=preparation.image_set.class_names,
             image_shape=(config.image_size, config.image_size, preparation.channels),
@@ -55,6 +66,7 @@ class DataSummary(Section):
             duplicates=preparation.duplicates,
             conflicting=preparation.conflicting,
             withheld=preparation.withheld,
+            without_hand=None if without_hand is None else tuple(without_hand),
         )
 
     def for_synthetic(self, counts: Sequence[int]) -> DataSummary:

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from evenhand.config import Section
 from evenhand.errors import UserError
-from evenhand.models.train_generator import GeneratorRun, uint8_sampler
+from evenhand.models.drawing_functions import uint8_pose_sampler, uint8_sampler
+from evenhand.models.train_generator import GeneratorRun
 from evenhand.models.training.checkpoint import to_array
 from evenhand.models.training.monitor import Assessment
 
 FILE_NAME = "generator.json"
 SIGNATURE = "sample"
+POSE_SIGNATURE = "sample_poses"
 
 
 class GeneratorCard(Section):
@@ -35,6 +37,7 @@ class GeneratorCard(Section):
       device: how the hardware was used.
       history: rows of logged means, each with its `step`.
       assessment: what was seen of it while it trained (see `monitor.Assessment`); None where it was not watched.
+      available: how many images of each class there are to draw; None for any number.
     """
 
     name: str
@@ -48,6 +51,7 @@ class GeneratorCard(Section):
     device: dict[str, Any] = {}
     history: tuple[dict[str, float], ...] = ()
     assessment: Assessment | None = None
+    available: tuple[int, ...] | None = None
 
     @classmethod
     def read(cls, folder: str | Path) -> GeneratorCard:
@@ -94,9 +98,34 @@ class Sampler:
         ].numpy()
         return images
 
+    def draw_poses(
+        self, keypoints: NDArray[np.float32], labels: NDArray[np.int32], seeds: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """Images of given poses, of any data set: uint8[n, h, w, c].
+
+        Args:
+          keypoints: float32[n, 21, 3], see `evenhand.data.pose`.
+          labels: int32[n]; without effect where the generator was trained without labels.
+          seeds: int64[n].
+
+        Raises:
+          ValueError: if the generator draws from no poses.
+        """
+        if POSE_SIGNATURE not in self._loaded.signatures:
+            raise ValueError(f"{self.name} draws from no poses")
+        images: NDArray[np.uint8] = self._loaded.signatures[POSE_SIGNATURE](
+            keypoints=tf.constant(keypoints, tf.float32),
+            labels=tf.constant(labels, tf.int32),
+            seed=tf.constant(seeds, tf.int64),
+        )["images"].numpy()
+        return images
+
 
 def save_generator(run: GeneratorRun, folder: str | Path, *, class_names: tuple[str, ...]) -> GeneratorCard:
     """Writes a SavedModel with the signature `sample`, and `generator.json` beside it.
+
+    A model that draws poses gets a second signature, `sample_poses`; one that says which of its weights another may
+    start from (`transferable_weights`) has them listed.
 
     Args:
       run: from `train_generator`.
@@ -108,8 +137,11 @@ def save_generator(run: GeneratorRun, folder: str | Path, *, class_names: tuple[
     """
     holder = tf.Module()
     holder.weights = [variable.value for variable in run.model.variables]
-    sample = uint8_sampler(run.model)
-    tf.saved_model.save(holder, str(folder), signatures={SIGNATURE: sample})
+    holder.transferable = [variable.value for variable in getattr(run.model, "transferable_weights", ())]
+    signatures = {SIGNATURE: uint8_sampler(run.model)}
+    if hasattr(run.model, "sample_poses"):
+        signatures[POSE_SIGNATURE] = uint8_pose_sampler(run.model)
+    tf.saved_model.save(holder, str(folder), signatures=signatures)
     card = GeneratorCard(
         name=run.name,
         options=run.options.model_dump(mode="json"),
@@ -122,6 +154,7 @@ def save_generator(run: GeneratorRun, folder: str | Path, *, class_names: tuple[
         device=run.device,
         history=run.history,
         assessment=run.assessment,
+        available=run.model.available,
     )
     with tf.io.gfile.GFile(f"{folder}/{FILE_NAME}", "w") as file:
         file.write(card.model_dump_json(indent=1))

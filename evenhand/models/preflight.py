@@ -17,6 +17,10 @@ def check_models(config: RunConfig) -> None:
     """
     generator = registry.load("models.generators", config.generator.name)
     parse_options(generator.Options, config.generator.options, "generator.options")
+    if getattr(generator, "NEEDS_KEYPOINTS", False) and config.data.keypoints is None:
+        raise UserError(
+            "data.keypoints", f"is null, and {config.generator.name} draws from poses", "give a model or a folder"
+        )
     classifier = registry.load("models.classifiers", config.classifier.name)
     parse_options(classifier.Options, config.classifier.options, "classifier.options")
     weights = config.classifier.weights

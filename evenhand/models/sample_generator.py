@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.errors import UserError
+
+_LOG = logging.getLogger(__name__)
 
 BLOCK = 64
 """Seeds that are drawn together: block b holds the seeds 64 b to 64 b + 63, whoever asks for whichever of them."""
@@ -76,3 +79,31 @@ def plan(per_class: int | Literal["balance"], train_counts: Sequence[int]) -> li
             )
         return counts
     return [per_class for _ in train_counts]
+
+
+def capped(counts: Sequence[int], available: Sequence[int] | None, class_names: Sequence[str]) -> list[int]:
+    """A plan that asks for no more images than there are; the log names the classes that fall short.
+
+    Args:
+      counts: images of each class that are wanted.
+      available: images of each class that there are; None for any number.
+      class_names: names of the classes.
+
+    Raises:
+      UserError: if there is no image at all of the classes that are to get some.
+    """
+    if available is None:
+        return list(counts)
+    given = [min(count, most) for count, most in zip(counts, available, strict=True)]
+    if not any(given):
+        raise UserError(
+            "generator", "has no image of any class that is to get synthetic ones", "add images or set another number"
+        )
+    short = [
+        f"{name} ({most} of {count})"
+        for name, count, most in zip(class_names, counts, available, strict=True)
+        if most < count
+    ]
+    if short:
+        _LOG.warning("the generator has fewer images than are asked for of %s", ", ".join(short))
+    return given

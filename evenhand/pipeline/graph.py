@@ -15,6 +15,7 @@ from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel
 
+from evenhand import registry
 from evenhand.components import balance_report, classifier_trainer, generator_trainer, model_selector, strategy_inputs
 from evenhand.components.artifacts import BalanceReport
 from evenhand.components.evaluator import eval_config
@@ -107,7 +108,11 @@ def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
     """The generator and its images."""
     config = graph.config
     settings = generator_trainer.Settings(
-        generator=config.generator, device=config.device, seed=config.seed, deterministic=config.deterministic
+        generator=config.generator,
+        device=config.device,
+        seed=config.seed,
+        deterministic=config.deterministic,
+        code=registry.code_digest("models.generators", config.generator.name),
     )
     generator = graph.add(GeneratorTrainer(examples, settings))["generator"]
     synthetic = graph.add(SyntheticExampleGen(generator, examples, SyntheticSettings(synthetic=config.synthetic)))[

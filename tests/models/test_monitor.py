@@ -108,7 +108,7 @@ class Stopped(Exception):
 
 
 def test_an_interruption_changes_nothing(run: GeneratorRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evenhand.models.train_generator.CHECKPOINT_EVERY_STEPS", 60)
+    monkeypatch.setattr("evenhand.models.training.generator_training.CHECKPOINT_EVERY_STEPS", 60)
 
     def interrupt(report: progress.Progress) -> None:
         if report.done >= 90:

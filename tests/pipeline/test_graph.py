@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from evenhand import config_file
 from evenhand.config import RunConfig
 from evenhand.pipeline.graph import create_pipeline
 from evenhand.pipeline.plan import plan
+from evenhand.report.result import Result
 
 TINY = {"classifier": {"name": "cnn"}, "training": {"steps": 4}}
 
@@ -64,3 +67,58 @@ def test_other_contents_of_a_weights_file_train_the_classifiers_again(tmp_path: 
     assert {node for node in seen[0] if seen[0][node] != seen[1][node]} == {
         node for node in seen[0] if node.startswith("Trainer-")
     }
+
+
+GENERATOR = """
+import tensorflow as tf
+from evenhand.config import Section
+from evenhand.models.training.conditional_generator import ConditionalGenerator
+
+class Options(Section):
+    \"\"\"None.\"\"\"
+
+class Grey(ConditionalGenerator):
+    def __init__(self, images, seed):
+        super().__init__(image_shape=images.image_shape, num_classes=len(images.class_names), seed=seed)
+        self.set_updates(())
+    def update_loss(self, update, batch, seed):
+        raise AssertionError("nothing is trained")
+    def sample(self, labels, seeds):
+        shade = tf.cast(labels, tf.float32) / self.num_classes
+        return tf.zeros((tf.shape(labels)[0], *self.image_shape)) + shade[:, None, None, None]
+
+def build(options, images, *, seed):
+    return Grey(images, seed)
+"""
+
+
+def test_a_generator_of_ones_own_is_trained_again_when_its_code_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "studio" / "grey.py"
+    module.parent.mkdir()
+    module.write_text(GENERATOR)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = config("generator.name=studio.grey")
+    before = parameters(own)
+    assert parameters(own) == before
+    module.write_text(GENERATOR.replace("num_classes\n", "num_classes / 2\n"))
+    after = parameters(own)
+    assert {node for node in after if before[node] != after[node]} == {"GeneratorTrainer"}
+
+
+def test_a_generator_of_ones_own_runs_from_the_current_folder(tmp_path: Path) -> None:
+    (tmp_path / "studio").mkdir()
+    (tmp_path / "studio" / "grey.py").write_text(GENERATOR)
+    settings = ["strategies=[baseline, pretrain_finetune]", "generator.name=studio.grey", "data.validate=false"]
+    small = ["classifier.name=cnn", "training.steps=4", "synthetic.per_class=3", "data.image_size=8"]
+    assignments = [word for setting in settings + small for word in ("--set", setting)]
+    done = subprocess.run(
+        [sys.executable, "-m", "evenhand.cli", "run", "digits", *assignments, "--output", "run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert Result.load(tmp_path / "run").generator.name == "studio.grey"

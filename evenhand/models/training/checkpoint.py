@@ -47,10 +47,10 @@ def training_variables(model: keras.Model) -> list[keras.Variable]:
     """Everything that training changes: weights, batch statistics, random states and the optimizers' variables.
 
     Args:
-      model: a compiled model. One with several optimizers lists them in an attribute `optimizers`; the optimizers must
-        be built (`optimizer.build(variables)`), or their moments would be missing.
+      model: a compiled model. One with several optimizers, or with none, lists them in an attribute `optimizers`; the
+        optimizers must be built (`optimizer.build(variables)`), or their moments would be missing.
     """
-    optimizers = getattr(model, "optimizers", None) or [model.optimizer]
+    optimizers = getattr(model, "optimizers", [model.optimizer])
     return [*model.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
 
 

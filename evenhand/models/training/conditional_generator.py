@@ -114,6 +114,11 @@ class ConditionalGenerator(keras.Model):
         """
 
     @property
+    def available(self) -> tuple[int, ...] | None:
+        """How many images of each class there are to draw, seeds 0 onwards; None for any number."""
+        return None
+
+    @property
     def batches_per_step(self) -> int:
         """Batches of real images that a step consumes: one for each repetition of the update that repeats most."""
         return max((update.repeat for update in self.updates), default=1)
@@ -167,14 +172,21 @@ class ConditionalGenerator(keras.Model):
 
     def _take_turn(self, update: Update, batch: Batch, seed: Tensor) -> None:
         if not update.is_scheduled:
-            return self._improve(update, batch, seed)
+            return self.improve(update, batch, seed)
         step = self.step.value
         stop = tf.int32.max if update.stop is None else update.stop
         is_due = (step >= update.start) & (step < stop) & ((step - update.start) % update.every == 0)
         # A condition within the graph: a schedule never traces the step again.
-        return tf.cond(is_due, lambda: self._improve(update, batch, seed), lambda: None)
+        return tf.cond(is_due, lambda: self.improve(update, batch, seed), lambda: None)
 
-    def _improve(self, update: Update, batch: Batch, seed: Tensor) -> None:
+    def improve(self, update: Update, batch: Batch, seed: Tensor) -> None:
+        """One turn of one update: its loss, the gradients, the optimizer's step, and its metrics.
+
+        Args:
+          update: one of `updates`.
+          batch: real images.
+          seed: int32[2].
+        """
         others = self._statistics_of_others(update)
         before = [tf.identity(variable.value) for variable in others]
         weights = update.trainable_weights
