@@ -23,13 +23,13 @@ VERSION = "2"
 
 
 class Settings(Section):
-    """What the node depends on, as one JSON parameter; `code` is the digest of a generator of the user's own."""
+    """What the node depends on, as one JSON parameter; `outside` is a digest of code and files of the user's."""
 
     generator: GeneratorConfig
     device: Device
     seed: int
     deterministic: bool
-    code: str | None = None
+    outside: str | None = None
     version: str = VERSION
 
 

@@ -148,7 +148,7 @@ def _scores(labels: NDArray[Any], probabilities: NDArray[Any], class_names: Sequ
                 precision=float(precision[k]),
                 f1=float(f1[k]),
                 specificity=float(1 - (predicted[k] - right[k]) / others[k]) if others[k] else None,
-                average_precision=float(average_precision_score(labels == k, probabilities[:, k])) if seen else None,
+                average_precision=_average_precision(labels == k, probabilities[:, k]) if seen else None,
             )
         )
     has_images = support > 0
@@ -166,6 +166,11 @@ def _scores(labels: NDArray[Any], probabilities: NDArray[Any], class_names: Sequ
         worst_class_recall=float(recall[has_images].min()),
         per_class=tuple(per_class),
     )
+
+
+def _average_precision(is_class: NDArray[np.bool_], scores: NDArray[Any]) -> float:
+    # scikit-learn's sum may end a rounding error above 1.
+    return min(1.0, float(average_precision_score(is_class, scores)))
 
 
 def mean_scores(runs: Sequence[Scores], confidence: float = 0.95) -> Scores:

@@ -15,7 +15,6 @@ from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel
 
-from evenhand import registry
 from evenhand.components import balance_report, classifier_trainer, generator_trainer, model_selector, strategy_inputs
 from evenhand.components.artifacts import BalanceReport
 from evenhand.components.evaluator import eval_config
@@ -26,6 +25,7 @@ from evenhand.components.synthetic_example_gen import Settings as SyntheticSetti
 from evenhand.components.synthetic_example_gen import SyntheticExampleGen
 from evenhand.config import RunConfig
 from evenhand.data.fingerprint import of_files
+from evenhand.models import outside_inputs
 from evenhand.models.arms import Arm, phase_steps, plan_arms, repeat_suffix
 from evenhand.models.preflight import check_models
 from evenhand.models.train_classifier import ClassifierTraining
@@ -112,7 +112,7 @@ def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
         device=config.device,
         seed=config.seed,
         deterministic=config.deterministic,
-        code=registry.code_digest("models.generators", config.generator.name),
+        outside=outside_inputs.fingerprint(config.generator),
     )
     generator = graph.add(GeneratorTrainer(examples, settings))["generator"]
     synthetic = graph.add(SyntheticExampleGen(generator, examples, SyntheticSettings(synthetic=config.synthetic)))[

@@ -17,6 +17,7 @@ from evenhand.models.generators import _layers, diffusion
 from evenhand.models.generators._edm import EDM
 from evenhand.models.generators._flow import RectifiedFlow
 from evenhand.models.generators._non_leaking_augmentation import augment
+from evenhand.models.generators._schedules import WarmUp, average_decay
 from evenhand.models.generators._solvers import heun, multistep
 from evenhand.models.generators._unet import GroupNormalization, UNetSize, unet
 from evenhand.models.training.conditional_generator import Batch
@@ -275,13 +276,13 @@ def test_class_balancing_spares_dropped_labels(
 
 @pytest.mark.parametrize(("batch_size", "decay"), [(512, 0.999290), (128, 0.999823)])
 def test_average_has_its_half_life(batch_size: int, decay: float) -> None:
-    assert float(diffusion.average_decay(batch_size, 10**8, 500_000, 0.05)) == pytest.approx(decay, abs=1e-6)
+    assert float(average_decay(batch_size, 10**8, 500_000, 0.05)) == pytest.approx(decay, abs=1e-6)
 
 
 def test_average_starts_as_a_copy_and_ramps_up() -> None:
-    assert float(diffusion.average_decay(64, 0, 500_000, 0.05)) == 0.0
+    assert float(average_decay(64, 0, 500_000, 0.05)) == 0.0
     # After 1280 images the half-life is 64 of them.
-    assert float(diffusion.average_decay(64, 1280, 500_000, 0.05)) == pytest.approx(0.5)
+    assert float(average_decay(64, 1280, 500_000, 0.05)) == pytest.approx(0.5)
 
 
 def test_average_follows_the_network() -> None:
@@ -298,7 +299,7 @@ def test_average_follows_the_network() -> None:
 
 
 def test_learning_rate_warms_up() -> None:
-    schedule = diffusion.WarmUp(0.4, 3)
+    schedule = WarmUp(0.4, 3)
     assert [float(schedule(step)) for step in range(6)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
 
 

@@ -65,8 +65,8 @@ def zeros(monkeypatch: pytest.MonkeyPatch) -> None:
     ("size", "num_classes", "generator", "discriminator"),
     [
         (32, 10, 9_416_196, 2_517_186),
-        pytest.param(64, 100, 17_322_404, 31_601_330, marks=pytest.mark.slow),
-        pytest.param(128, 200, 49_226_404, 61_551_026, marks=pytest.mark.slow),
+        (64, 100, 17_322_404, 31_601_330),
+        (128, 200, 49_226_404, 61_551_026),
     ],
 )
 def test_parameters_are_the_published_ones(size: int, num_classes: int, generator: int, discriminator: int) -> None:
@@ -341,7 +341,7 @@ def test_images_are_drawn_from_the_average_with_its_own_statistics() -> None:
 
 
 def test_lecam_joins_from_its_start() -> None:
-    model, seed, losses = build(lecam_weight=0.5, lecam_start=1), tf.constant([5, 6]), []
+    model, seed, losses = build(lecam_weight=0.5, lecam_start=1, augmentation=()), tf.constant([5, 6]), []
     assert model.lecam is not None
     initial = model.discriminator.get_weights(), model.proxies.get_weights()
     for step in (0, 1):
@@ -376,6 +376,7 @@ def test_adaptive_augmentation_watches_real_images_and_changes_what_is_judged() 
     model.update_loss(model.updates[1], batch(), seed)
     assert int(adaptive.batches) == 0
     # A checkpoint holds them, so that a training that was interrupted goes on with them.
+    model.prepare()
     kept = {id(variable) for variable in training_variables(model)}
     assert kept.issuperset(id(variable) for variable in adaptive.variables)
     assert any(network is adaptive for network in model.updates[0].networks)

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evenhand import config_file
 from evenhand.config import RunConfig
+from evenhand.data.decode import encode_png
 from evenhand.pipeline.graph import create_pipeline
 from evenhand.pipeline.plan import plan
 from evenhand.report.result import Result
@@ -104,6 +106,17 @@ def test_a_generator_of_ones_own_is_trained_again_when_its_code_changes(
     assert parameters(own) == before
     module.write_text(GENERATOR.replace("num_classes\n", "num_classes / 2\n"))
     after = parameters(own)
+    assert {node for node in after if before[node] != after[node]} == {"GeneratorTrainer"}
+
+
+def test_other_images_in_the_given_folder_are_another_generator(tmp_path: Path) -> None:
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "a.png").write_bytes(encode_png(np.zeros((8, 8, 1), np.uint8)))
+    given = config("generator.name=folder", f"generator.options={{path: {tmp_path}}}")
+    before = parameters(given)
+    assert parameters(given) == before
+    (tmp_path / "0" / "b.png").write_bytes(encode_png(np.ones((8, 8, 1), np.uint8)))
+    after = parameters(given)
     assert {node for node in after if before[node] != after[node]} == {"GeneratorTrainer"}
 
 

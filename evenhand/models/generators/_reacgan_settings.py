@@ -54,8 +54,8 @@ PAPER: dict[int, dict[str, Any]] = {
 }
 # Measured on 260 digits of 28x28 pixels, 90 to 3 a class, batches of 64: a small classifier trained on the synthetic
 # images alone has a balanced accuracy of 0.80 to 0.81 on real ones after 500 steps (0.86 when trained on the 260
-# themselves). With a margin of 0.98 images of a class are more alike, and it is 0.78 after 1000 steps; with CIFAR's weight,
-# margin and temperature, learning rates of 5e-4 and no cutout it is 0.13 to 0.15 after 400: the classes come in later.
+# themselves). With a margin of 0.98 images of a class are more alike, and it is 0.78 after 1000 steps. With CIFAR's
+# weight, margin and temperature, learning rates of 5e-4 and no cutout it is 0.13 to 0.15 after 400: classes come late.
 SMALL: dict[str, Any] = {
     **CIFAR,
     "width": 16,

@@ -18,6 +18,10 @@ _LARGE = 64
 class Options(Section):
     """Options of `spade`; the paper's networks have width 64, hidden 128 and discriminator_width 64.
 
+    The paper's learning rates are 1e-4 and 4e-4, for tens of thousands of steps. Measured on 1120 Sign Language Digits of
+    32x32 pixels after 300 steps of 16: a small classifier trained on synthetic images alone is right on 0.65 of the real
+    ones with these defaults, on 0.17 with 2e-4 and 4e-4 (0.91 when trained on the real images).
+
     Attributes:
       labels: tell generator and judges the class besides the pose; needless where the pose makes the class.
       discriminator_loss: `hinge` (SPADE), or `d2d_ce`, which adds a judge with ReACGAN's loss.
@@ -65,11 +69,11 @@ class Options(Section):
     feature_matching: float = Field(10.0, ge=0.0)
     perceptual_weights: str | None = None
     perceptual: float = Field(10.0, ge=0.0)
-    learning_rate: float = Field(1e-4, gt=0.0)
-    discriminator_learning_rate: float = Field(4e-4, gt=0.0)
+    learning_rate: float = Field(5e-4, gt=0.0)
+    discriminator_learning_rate: float = Field(5e-4, gt=0.0)
     beta_1: float = Field(0.0, ge=0.0, lt=1.0)
     beta_2: float = Field(0.9, ge=0.0, lt=1.0)
-    average_decay: float = Field(0.999, ge=0.0, lt=1.0)
+    average_decay: float = Field(0.99, ge=0.0, lt=1.0)
     augmentation: Policy = ("translation", "cutout")
     jitter: Jitter = Jitter()
     interpolation: bool = True
