@@ -250,11 +250,12 @@ def table_of(rows: list[dict[str, Any]], real_score: float, minutes: float) -> s
 
 
 def write_table(key: str, text: str) -> None:
-    """Replaces what stands between this task's marks in the page."""
-    start, end = f"<!-- {key}: table -->", f"<!-- {key}: end -->"
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(start, 1)
-    PAGE.write_text(f"{before}{start}\n{text}\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")
+    """Replaces this task's section of the page, or adds it at the end."""
+    title = f"## Measured: {key}"
+    page = PAGE.read_text(encoding="utf-8").rstrip("\n")
+    before, _, rest = page.partition(f"\n{title}\n")
+    _, mark, after = rest.partition("\n## ")
+    replace_text(PAGE, f"{before.rstrip()}\n\n{title}\n\n{text}\n{mark}{after}".rstrip("\n") + "\n")
 
 
 def arguments_of() -> argparse.Namespace:

@@ -332,3 +332,18 @@ def test_a_saved_generator_draws_given_poses(other: tuple[spade.SPADE, str]) -> 
     expected = (model.sample_poses(poses, labels, tf.constant(seeds)).numpy() + 1.0) * 127.5
     assert images.dtype == np.uint8 and images.shape == (3, 8, 8, 1)
     np.testing.assert_allclose(images, expected, atol=0.51)
+
+
+def test_the_files_that_options_name_are_part_of_what_it_depends_on(
+    other: tuple[spade.SPADE, str], tmp_path: Path
+) -> None:
+    assert spade.fingerprint(spade.Options()) == ""
+    first = spade.fingerprint(spade.Options(labels=False, initial=other[1]))
+    assert first == spade.fingerprint(spade.Options(labels=False, initial=other[1]))
+    assert first != spade.fingerprint(spade.Options(labels=False, initial=saved(build(labels=False), tmp_path / "new")))
+    weights = tmp_path / "vgg.h5"
+    seen = set()
+    for content in (b"one", b"two"):
+        weights.write_bytes(content)
+        seen.add(spade.fingerprint(spade.Options(perceptual_weights=str(weights))))
+    assert len(seen) == 2

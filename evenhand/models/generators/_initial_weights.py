@@ -50,6 +50,15 @@ def load_initial(model: TakesOver, folder: str) -> None:
         weight.assign(value)
 
 
+def initial_digest(folder: str) -> str:
+    """Digest of the saved generator's weights.
+
+    Raises:
+      UserError: if there is none.
+    """
+    return GeneratorCard.read(_artifact(folder)).weights_sha256
+
+
 def _artifact(folder: str) -> str:
     """The generator's own folder, also where a run's is given."""
     index = os.path.join(folder, _INDEX)

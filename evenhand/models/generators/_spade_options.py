@@ -18,9 +18,9 @@ _LARGE = 64
 class Options(Section):
     """Options of `spade`; the paper's networks have width 64, hidden 128 and discriminator_width 64.
 
-    The paper's learning rates are 1e-4 and 4e-4, for tens of thousands of steps. Measured on 1120 Sign Language Digits of
-    32x32 pixels after 300 steps of 16: a small classifier trained on synthetic images alone is right on 0.65 of the real
-    ones with these defaults, on 0.17 with 2e-4 and 4e-4 (0.91 when trained on the real images).
+    The paper's learning rates are 1e-4 and 4e-4, for tens of thousands of steps. Measured on 1120 Sign Language Digits
+    of 32x32 pixels after 300 steps of 16: a small classifier trained on synthetic images alone is right on 0.65 of the
+    real ones with these defaults, on 0.17 with 2e-4 and 4e-4 (0.91 when trained on the real images).
 
     Attributes:
       labels: tell generator and judges the class besides the pose; needless where the pose makes the class.

@@ -32,10 +32,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from evenhand.data.fingerprint import of_files
 from evenhand.data.image_table import ImageTable
 from evenhand.data.pose_maps import num_channels, pose_maps
 from evenhand.models.generators import _layers
-from evenhand.models.generators._initial_weights import load_initial
+from evenhand.models.generators._initial_weights import initial_digest, load_initial
 from evenhand.models.generators._perceptual import PerceptualDistance
 from evenhand.models.generators._pose_bank import DRAWN_SIZE, PoseBank
 from evenhand.models.generators._spade_judging import Judged, Judges
@@ -213,3 +214,9 @@ def build(options: Options, images: ImageTable, *, seed: int) -> SPADE:
       UserError: if key points are missing, or `initial` or the perceptual weights cannot be used.
     """
     return SPADE(options, images, seed=seed)
+
+
+def fingerprint(options: Options) -> str:
+    """Digest of the files that the options name; empty if they name none."""
+    files = [] if options.perceptual_weights is None else [("perceptual", options.perceptual_weights)]
+    return ("" if options.initial is None else initial_digest(options.initial)) + (of_files(files) if files else "")
