@@ -167,3 +167,12 @@ def test_grid_has_a_row_for_each_class() -> None:
     assert grid.shape == (4, 24, 1)
     assert (grid[:2] == 2).all()
     assert (grid[2:] == 5).all()
+
+
+def test_watching_changes_nothing_in_training() -> None:
+    config = Generator(name="cgan", steps=100, batch_size=8)
+    watched = config.model_copy(update={"monitor": Monitor(every=40, keep_best=False)})
+    alone = config.model_copy(update={"monitor": None})
+    pair = (train_generator(shades(), settings).model.weights for settings in (watched, alone))
+    for one, two in zip(*pair, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(two))
