@@ -19,37 +19,28 @@ import datetime
 import json
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np
-from PIL import Image
 from rich.console import Console
 from rich.progress import Progress as Bar
 
+from benchmarks.judging import accuracy_score, draw, likeness, save_grid
+from benchmarks.pages import DOCS, once, write_section
 from benchmarks.real_tables import real_tables
 from evenhand import progress, registry
-from evenhand.config import Classifier, Data, Device, Generator, Training
+from evenhand.config import Data, Device, Generator, Training
 from evenhand.data.image_table import ImageTable
-from evenhand.evaluation.image_quality import frechet_distance, prdc
 from evenhand.models.feature_extractor import train_extractor
-from evenhand.models.phase import Phase
-from evenhand.models.sample_generator import BLOCK, DrawsImages, sample_generator
-from evenhand.models.train_classifier import ClassifierTraining, train_classifier
+from evenhand.models.sample_generator import BLOCK, sample_generator
 from evenhand.models.train_generator import train_generator
-from evenhand.models.training.monitor import sample_grid
-from evenhand.whole_files import replace_text
 
 RUNS = Path("runs", "generators")
-PAGE = Path(__file__).parents[1] / "docs" / "generators.md"
-IMAGES = Path(__file__).parents[1] / "docs" / "images"
-PER_CLASS = 1000
+PAGE = DOCS / "generators.md"
 TRIAL_STEPS = 40
-JUDGED = 200
 
 HALVED = {"kind": "geometric", "ratio": 0.5}
 
@@ -99,27 +90,6 @@ def steps_in(minutes: float, steps_per_second: float) -> int:
     steps = int(minutes * 60 * steps_per_second)
     unit = 10 ** max(len(str(steps)) - 2, 0)
     return max(steps // unit * unit, 100)
-
-
-def accuracy_score(images: ImageTable, test: ImageTable, judge: Training, task: str) -> float:
-    """Balanced accuracy on real test images of a classifier trained on `images` alone, every class alike often."""
-    config = ClassifierTraining(classifier=Classifier(name="cnn"), training=judge)
-    run = train_classifier(images, Phase(on="synthetic", sampling="balanced"), config, steps=judge.steps, task=task)
-    right = run.predict(test).argmax(axis=1) == test.labels
-    return float(np.mean([right[test.labels == label].mean() for label in np.unique(test.labels)]))
-
-
-def draw(sampler: DrawsImages, class_names: tuple[str, ...]) -> ImageTable:
-    """`PER_CLASS` images of each class."""
-    images = [sample_generator(sampler, label=label, count=PER_CLASS) for label in range(len(class_names))]
-    labels = np.repeat(np.arange(len(class_names), dtype=np.int32), PER_CLASS)
-    return ImageTable(np.concatenate(images), labels, np.arange(len(labels)).astype(str), class_names)
-
-
-def first_of_each_class(table: ImageTable, count: int) -> np.ndarray[Any, Any]:
-    """uint8[m, h, w, c], up to `count` images of each class."""
-    rows = [np.flatnonzero(table.labels == label)[:count] for label in range(len(table.class_names))]
-    return np.asarray(table.images[np.concatenate(rows)])
 
 
 @dataclass(frozen=True)
@@ -179,9 +149,6 @@ class Study:
         synthetic = draw(run.sampler(), self.tables["train"].class_names)
         save_grid(synthetic, f"{self.key}-{name}")
         extractor = train_extractor(self.balanced, seed=0)
-        real_features = extractor(first_of_each_class(self.tables["test"], JUDGED))
-        features = extractor(first_of_each_class(synthetic, JUDGED))
-        neighbours = prdc(real_features, features)
         score = accuracy_score(synthetic, self.tables["test"], self.task.judge, f"on {name} alone")
         return {
             "generator": name,
@@ -191,10 +158,7 @@ class Study:
             "steps": steps,
             "kept_step": steps if run.assessment is None else run.assessment.kept_step,
             **speed,
-            "extractor": extractor.name,
-            "fid": frechet_distance(real_features, features),
-            "density": neighbours["density"],
-            "coverage": neighbours["coverage"],
+            **likeness(extractor, self.tables["test"], synthetic),
             "accuracy_score": score,
             "findings": [] if run.assessment is None else list(run.assessment.findings),
             "date": datetime.date.today().isoformat(),
@@ -204,24 +168,6 @@ class Study:
         """All that are finished."""
         files = [self.folder / f"{name}.json" for name in registry.names("models.generators")]
         return [json.loads(file.read_text()) for file in files if file.exists()]
-
-
-def once(file: Path, make: Callable[[], Any]) -> Any:
-    """What the file holds, made and written the first time."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(file, json.dumps(make(), indent=1))
-    return json.loads(file.read_text())
-
-
-def save_grid(table: ImageTable, name: str) -> None:
-    """Eight images of each class, in docs/images."""
-    rows = np.concatenate([np.flatnonzero(table.labels == label)[:8] for label in range(len(table.class_names))])
-    grid = sample_grid(np.asarray(table.images[rows]), table.labels[rows])
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(grid[..., 0] if grid.shape[-1] == 1 else grid).save(
-        IMAGES / f"generators-{name}.png", optimize=True
-    )
 
 
 def table_of(rows: list[dict[str, Any]], real_score: float, minutes: float) -> str:
@@ -247,15 +193,6 @@ def table_of(rows: list[dict[str, Any]], real_score: float, minutes: float) -> s
         lines.append(f"| {' | '.join(cells)} |")
     found = [f"- `{row['generator']}`: {finding}." for row in rows for finding in row["findings"]]
     return "\n".join([*lines, *(["", "What the monitor said:", "", *found] if found else [])])
-
-
-def write_table(key: str, text: str) -> None:
-    """Replaces this task's section of the page, or adds it at the end."""
-    title = f"## Measured: {key}"
-    page = PAGE.read_text(encoding="utf-8").rstrip("\n")
-    before, _, rest = page.partition(f"\n{title}\n")
-    _, mark, after = rest.partition("\n## ")
-    replace_text(PAGE, f"{before.rstrip()}\n\n{title}\n\n{text}\n{mark}{after}".rstrip("\n") + "\n")
 
 
 def arguments_of() -> argparse.Namespace:
@@ -313,7 +250,7 @@ def main() -> None:
             for name in names:
                 console.print(study.row(name))
     rows = study.rows()
-    write_table(study.key, table_of(rows, real_score, rows[0]["minutes"]))
+    write_section(PAGE, f"Measured: {study.key}", table_of(rows, real_score, rows[0]["minutes"]))
 
 
 if __name__ == "__main__":

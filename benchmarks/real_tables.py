@@ -6,10 +6,12 @@ from pathlib import Path
 
 from evenhand.config import Data
 from evenhand.data.image_table import ImageTable
-from evenhand.data.image_tables import load_table
+from evenhand.data.image_tables import images_without_hand, load_table
 from evenhand.data.prepare import prepare
 from evenhand.data.records import plan_shards, write_source_shard
 from evenhand.data.sidecar import DataSummary
+
+SPLITS = ("train", "validation", "test")
 
 
 def real_tables(config: Data, folder: Path, *, seed: int = 0) -> dict[str, ImageTable]:
@@ -25,7 +27,6 @@ def real_tables(config: Data, folder: Path, *, seed: int = 0) -> dict[str, Image
         preparation = prepare(config, seed)
         for shard in plan_shards(config, preparation, str(records)):
             write_source_shard(shard)
-        DataSummary.of(preparation, config, "").write(str(records))
-    return {
-        split: load_table(str(records), [split], cache=folder / "tables") for split in ("train", "validation", "test")
-    }
+        without_hand = None if config.keypoints is None else images_without_hand(str(records), SPLITS)
+        DataSummary.of(preparation, config, "", without_hand).write(str(records))
+    return {split: load_table(str(records), [split], cache=folder / "tables") for split in SPLITS}

@@ -51,7 +51,7 @@ class Evidence:
 
     Attributes:
       data: the summary of the data: `class_names`, `counts` {split: int[c]}, `source`, `fingerprint`, `skipped`
-        (id, reason), `duplicates`.
+        (id, reason), `duplicates`, and with key points `without_hand`.
       synthetic_counts: int[c], synthetic images of each class.
       strategies: evidence by name, among them `baseline`, in the order in which they are shown.
       selected: the strategy whose model is pushed.
@@ -118,6 +118,7 @@ def _data(evidence: Evidence) -> dict[str, Any]:
         "fingerprint": data["fingerprint"],
         "skipped": [tuple(entry) for entry in data["skipped"]],
         "duplicates": data["duplicates"],
+        "without_hand": data.get("without_hand"),
         "classes": [
             {
                 "name": name,

@@ -56,6 +56,8 @@ class DataPart(_Part):
     """Id and reason of each image that could not be used."""
     duplicates: Count = 0
     """Images that are copies of another image."""
+    without_hand: tuple[str, ...] | None = None
+    """Ids of the images in which no hand was found; null where no key points were looked for."""
 
 
 class GeneratorPart(_Part):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from collections.abc import Callable
@@ -177,3 +178,11 @@ def test_what_is_wrong_with_the_generator_is_told_everywhere(result: Result) -> 
     stream = io.StringIO()
     render_terminal(warned, Console(file=stream, width=200))
     assert finding in stream.getvalue()
+
+
+def test_images_without_a_hand_are_counted_and_named(make_evidence: Callable[..., Evidence]) -> None:
+    evidence = make_evidence()
+    looked = dataclasses.replace(evidence, data={**evidence.data, "without_hand": ["fist/7.png", "palm/9.png"]})
+    for page in (render_html(build_result(looked)), render_markdown(build_result(looked))):
+        assert "fist/7.png" in page and "palm/9.png" in page
+    assert "without a hand" not in render_html(build_result(evidence))

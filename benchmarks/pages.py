@@ -1,0 +1,28 @@
+"""What benchmarks measured: kept below runs, so that an interrupted study goes on, and written to the docs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from evenhand.whole_files import replace_text
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def once(file: Path, make: Callable[[], Any]) -> Any:
+    """What the file holds, made and written the first time."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(file, json.dumps(make(), indent=1))
+    return json.loads(file.read_text())
+
+
+def write_section(page: Path, title: str, text: str) -> None:
+    """Replaces a section of a Markdown page, or adds it at the end."""
+    heading = f"## {title}"
+    before, _, rest = page.read_text(encoding="utf-8").rstrip("\n").partition(f"\n{heading}\n")
+    _, mark, after = rest.partition("\n## ")
+    replace_text(page, f"{before.rstrip()}\n\n{heading}\n\n{text}\n{mark}{after}".rstrip("\n") + "\n")

@@ -1,0 +1,121 @@
+"""S1's open question: does ReACGAN's loss help a generator that draws from poses? `spade` with hinge and with D2D-CE.
+
+    python -m benchmarks.spade_losses --data FOLDER --hand-model FILE     # FOLDER holds sign_language_digits
+
+Both losses get the same steps on the same real images, with the key points that MediaPipe's hand landmarker finds, and
+the same three seeds. Each generator then draws 1000 images of each class from poses of its training images; they are
+judged as in `benchmarks.generators`, by a distance on features of a network trained on the real images and by what a
+classifier learns from them alone. An interrupted study goes on where it was; finished rows are kept below
+runs/spade_losses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from rich.console import Console
+
+from benchmarks.judging import accuracy_score, draw, likeness, save_grid
+from benchmarks.pages import DOCS, once, write_section
+from benchmarks.real_tables import real_tables
+from evenhand.config import Data, Generator, Training
+from evenhand.data.image_table import ImageTable
+from evenhand.models.feature_extractor import train_extractor
+from evenhand.models.train_generator import train_generator
+
+RUNS = Path("runs", "spade_losses")
+LOSSES = ("hinge", "d2d_ce")
+SEEDS = (0, 1, 2)
+BATCH_SIZE = 16
+JUDGE = Training(steps=600, batch_size=64, learning_rate=1e-3)
+MEASURES = ("fid", "density", "coverage", "accuracy_score")
+
+
+def row(tables: dict[str, ImageTable], loss: str, seed: int, steps: int) -> dict[str, Any]:
+    """Trains, draws and judges one generator."""
+    name = f"{loss}-{seed}-{steps}"
+    config = Generator(name="spade", steps=steps, batch_size=BATCH_SIZE, options={"discriminator_loss": loss})
+    started = time.monotonic()
+    run = train_generator(
+        tables["train"],
+        config,
+        held_out=tables["validation"],
+        seed=seed,
+        state_dir=RUNS / "state" / name,
+        log_dir=RUNS / "tensorboard" / name,
+    )
+    minutes = (time.monotonic() - started) / 60
+    synthetic = draw(run.sampler(), tables["train"].class_names)
+    if seed == SEEDS[0]:
+        save_grid(synthetic, f"sign-language-digits-spade-{loss}")
+    return {
+        "loss": loss,
+        "seed": seed,
+        "steps": steps,
+        "minutes": minutes,
+        **likeness(train_extractor(tables["train"], seed=0), tables["test"], synthetic),
+        "accuracy_score": accuracy_score(synthetic, tables["test"], JUDGE, f"on spade's images ({loss}, {seed})"),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def table_of(rows: list[dict[str, Any]], real_score: float) -> str:
+    """The means over seeds and each seed, as Markdown."""
+    last = max(row["date"] for row in rows)
+    lines = [
+        f"`spade` on Sign Language Digits (32 pixels, colour, every class as it comes) with MediaPipe's key points; "
+        f"{rows[0]['steps']:,} steps of {BATCH_SIZE} for either loss, seeds {', '.join(map(str, SEEDS))}, by "
+        f"`python -m benchmarks.spade_losses` on {os.cpu_count()} CPU cores without accelerator, {last}. A classifier "
+        f"trained on the real images scores {real_score:.1%}. Means, and each seed in brackets.",
+        "",
+        "| discriminator loss | FID-style | density | coverage | accuracy score |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for loss in LOSSES:
+        cells = []
+        for measure in MEASURES:
+            values = [row[measure] for row in rows if row["loss"] == loss]
+            form = "{:.1%}" if measure == "accuracy_score" else "{:.2f}"
+            seeds = ", ".join(form.format(value) for value in values)
+            cells.append(f"{form.format(statistics.mean(values))} ({seeds})")
+        lines.append(f"| `{loss}` | {' | '.join(cells)} |")
+    pictures = " ".join(f"![{loss}](images/generators-sign-language-digits-spade-{loss}.png)" for loss in LOSSES)
+    return "\n".join([*lines, "", f"Eight images of each class, seed {SEEDS[0]}, hinge and then D2D-CE:", "", pictures])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--hand-model", type=Path, required=True, help="MediaPipe's hand_landmarker.task")
+    parser.add_argument("--steps", type=int, default=1000)
+    arguments = parser.parse_args()
+    data = Data(
+        source="folder",
+        path=str(arguments.data / "sign_language_digits"),
+        image_size=32,
+        keypoints={"model": str(arguments.hand_model)},
+    )
+    tables = real_tables(data, RUNS / "data")
+    console = Console()
+    real_score = once(
+        RUNS / "real.json", lambda: accuracy_score(tables["train"], tables["test"], JUDGE, "on real images")
+    )
+    rows = []
+    for seed in SEEDS:
+        for loss in LOSSES:
+            file = RUNS / f"{loss}-{seed}-{arguments.steps}.json"
+            rows.append(once(file, lambda loss=loss, seed=seed: row(tables, loss, seed, arguments.steps)))
+            console.print(rows[-1])
+    write_section(DOCS / "generators.md", "Measured: spade's two losses", table_of(rows, real_score))
+
+
+if __name__ == "__main__":
+    main()
