@@ -1,8 +1,7 @@
-"""Small image folders that tests write, and the real data sets where they are at hand."""
+"""Small image folders that tests write."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,16 +13,6 @@ from PIL import Image
 # Other work on the machine makes single examples slow now and then.
 settings.register_profile("evenhand", deadline=None)
 settings.load_profile("evenhand")
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def datasets() -> Path:
-    folder = Path(os.environ.get("EVENHAND_SHARED", ROOT.parent / "shared")) / "datasets"
-    if not folder.is_dir():
-        pytest.skip(f"no data sets at {folder} (set EVENHAND_SHARED)")
-    return folder
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import pickle
 import zipfile
 from collections.abc import Iterator
@@ -29,19 +28,15 @@ from evenhand.data.pose_variation import NOISE_SIZE, Jitter, distances, interpol
 from evenhand.data.prepare import prepare
 from evenhand.data.sidecar import DataSummary
 from evenhand.errors import UserError
-from tests.data.conftest import ROOT
 
 SPLITS = ("train", "validation", "test")
 
 
 @pytest.fixture(scope="module")
-def model() -> str:
-    path = Path(os.environ.get("EVENHAND_SHARED", ROOT.parent / "shared")) / "models" / "hand_landmarker.task"
-    if not path.is_file():
-        pytest.skip(f"no hand landmarker at {path} (set EVENHAND_SHARED)")
+def model(hand_model: Path) -> str:
     if importlib.util.find_spec("mediapipe") is None:
         pytest.skip("mediapipe is not installed (extra `pose`)")
-    return str(path)
+    return str(hand_model)
 
 
 @pytest.fixture(scope="module")

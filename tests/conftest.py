@@ -1,0 +1,32 @@
+"""Real data and models, where they are at hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def _shared() -> Path:
+    return Path(os.environ.get("EVENHAND_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def datasets() -> Path:
+    """The folder of the data sets."""
+    folder = _shared() / "datasets"
+    if not folder.is_dir():
+        pytest.skip(f"no data sets at {folder} (set EVENHAND_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hand_model() -> Path:
+    """MediaPipe's hand landmarker."""
+    file = _shared() / "models" / "hand_landmarker.task"
+    if not file.is_file():
+        pytest.skip(f"no hand landmarker at {file} (set EVENHAND_SHARED)")
+    return file
