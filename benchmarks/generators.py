@@ -1,15 +1,15 @@
 """What each generator gives for the same time: the tables in docs/generators.md.
 
-    python -m benchmarks.generators digits --minutes 3
-    python -m benchmarks.generators fashion-mnist --data FOLDER --minutes 5          # FOLDER holds fashion_mnist.npz
-    python -m benchmarks.generators fashion-mnist-balanced --data FOLDER --minutes 60 --only cgan diffusion
+    python -m benchmarks.generators digits --core-minutes 4
+    python -m benchmarks.generators fashion-mnist --data FOLDER --core-minutes 6     # FOLDER holds fashion_mnist.npz
+    python -m benchmarks.generators fashion-mnist-balanced --data FOLDER --core-minutes 60 --only cgan class_vae
 
-Every generator gets the same time of training: the steps that it takes in that time are measured beforehand, for all in
-a row (`--steps` sets them). Then it draws 1000 images of each class, and they are judged: Frechet distance, density and
-coverage against the real test images, on features of a small network trained on the whole, balanced training set; and
-the accuracy, balanced over classes, on the real test images of a classifier that was trained on the synthetic images
-alone (Ravuri and Vinyals, Classification Accuracy Score, 2019). An interrupted training goes on where it was; finished
-rows are kept below runs/generators.
+Every generator gets the same processor time of training, which other work on the machine hardly changes: the steps that
+it takes in that time are measured beforehand, for all in a row (`--steps` sets them). Then it draws 1000 images of each
+class, and they are judged: Frechet distance, density and coverage against the real test images, on features of a small
+network trained on the whole, balanced training set; and the accuracy, balanced over classes, on the real test images of
+a classifier that was trained on the synthetic images alone (Ravuri and Vinyals, Classification Accuracy Score, 2019).
+An interrupted training goes on where it was; finished rows are kept below runs/generators.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from benchmarks.real_tables import real_tables
 from evenhand import progress, registry
 from evenhand.config import Data, Device, Generator, Training
 from evenhand.data.image_table import ImageTable
-from evenhand.models.feature_extractor import train_extractor
+from evenhand.models.extractors.cnn import train_extractor
 from evenhand.models.sample_generator import BLOCK, sample_generator
 from evenhand.models.train_generator import train_generator
 
@@ -71,23 +71,23 @@ TASKS = {
 
 
 def measure_speed(name: str, table: ImageTable, batch_size: int, options: dict[str, Any]) -> dict[str, float]:
-    """Training steps and drawn images a second, after the first of each; no steps where nothing is trained."""
+    """Training steps and drawn images a second of one core, after the first of each; no steps where none is trained."""
     times: list[float] = []
     config = Generator(name=name, steps=2 * TRIAL_STEPS, batch_size=batch_size, options=options, monitor=None)
-    with progress.listen(lambda report: times.append(time.perf_counter()) if report.done >= TRIAL_STEPS else None):
+    with progress.listen(lambda report: times.append(time.process_time()) if report.done >= TRIAL_STEPS else None):
         run = train_generator(table, config, device=Device(steps_per_execution=10))
     sampler = run.sampler()
     sample_generator(sampler, label=0, count=BLOCK)
-    started = time.perf_counter()
+    started = time.process_time()
     sample_generator(sampler, label=0, count=BLOCK)
-    drawing = BLOCK / (time.perf_counter() - started)
+    drawing = BLOCK / (time.process_time() - started)
     rate = TRIAL_STEPS / (times[-1] - times[0]) if run.model.updates else 0.0
-    return {"steps_per_second": rate, "images_per_second": drawing}
+    return {"steps_per_core_second": rate, "images_per_core_second": drawing}
 
 
-def steps_in(minutes: float, steps_per_second: float) -> int:
-    """Steps in so many minutes, rounded down to two digits, at least 100."""
-    steps = int(minutes * 60 * steps_per_second)
+def steps_in(core_minutes: float, steps_per_core_second: float) -> int:
+    """Steps in so many minutes of one core, rounded down to two digits, at least 100."""
+    steps = int(core_minutes * 60 * steps_per_core_second)
     unit = 10 ** max(len(str(steps)) - 2, 0)
     return max(steps // unit * unit, 100)
 
@@ -137,7 +137,7 @@ class Study:
 
     def _row(self, name: str) -> dict[str, Any]:
         speed, settings = self.speed(name), self.settings
-        steps = settings.steps or steps_in(settings.minutes, speed["steps_per_second"])
+        steps = settings.steps or steps_in(settings.core_minutes, speed["steps_per_core_second"])
         run = train_generator(
             self.tables["train"],
             Generator(name=name, steps=steps, batch_size=self.task.batch_size, options=self.options),
@@ -154,7 +154,7 @@ class Study:
             "generator": name,
             "options": self.options,
             "seed": settings.seed,
-            "minutes": settings.minutes,
+            "core_minutes": settings.core_minutes,
             "steps": steps,
             "kept_step": steps if run.assessment is None else run.assessment.kept_step,
             **speed,
@@ -170,21 +170,22 @@ class Study:
         return [json.loads(file.read_text()) for file in files if file.exists()]
 
 
-def table_of(rows: list[dict[str, Any]], real_score: float, minutes: float) -> str:
+def table_of(rows: list[dict[str, Any]], real_score: float, core_minutes: float) -> str:
     """The rows as Markdown, the best accuracy score first."""
     made = (
-        f"Made by `python -m benchmarks.generators` with {minutes:g} minutes of training each, seed {rows[0]['seed']}, "
-        f"on {os.cpu_count()} CPU cores without accelerator, {max(row['date'] for row in rows)}."
+        f"Made by `python -m benchmarks.generators` with {core_minutes:g} minutes of one core for each training, seed "
+        f"{rows[0]['seed']}, on {os.cpu_count()} CPU cores without accelerator, {max(row['date'] for row in rows)}."
     )
     real = f"A classifier trained on the same real images, every class alike often, scores {real_score:.1%}."
-    titles = ("generator", "steps", "steps/s", "drawn, images/s", "FID-style", "density", "coverage", "accuracy score")
+    measured = ("steps", "steps a core-s", "drawn a core-s", "FID-style", "density", "coverage", "accuracy score")
+    titles = ("generator", *measured)
     lines = [f"{made} {real}", "", f"| {' | '.join(titles)} |", f"|---|{'---:|' * (len(titles) - 1)}"]
     for row in sorted(rows, key=lambda row: -row["accuracy_score"]):
         cells = (
             f"`{row['generator']}`",
             f"{row['steps']:,}",
-            f"{row['steps_per_second']:.1f}",
-            f"{row['images_per_second']:.0f}",
+            f"{row['steps_per_core_second']:.1f}",
+            f"{row['images_per_core_second']:.0f}",
             f"{row['fid']:.1f}",
             f"{row['density']:.2f}",
             f"{row['coverage']:.2f}",
@@ -199,9 +200,9 @@ def arguments_of() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("task", choices=list(TASKS))
     parser.add_argument("--data", type=Path, help="folder of the data sets")
-    parser.add_argument("--minutes", type=float, default=3.0, help="of training, for each generator")
+    parser.add_argument("--core-minutes", type=float, default=4.0, help="of training, for each generator")
     parser.add_argument("--speed-only", action="store_true", help="measure how fast they train, and stop")
-    parser.add_argument("--steps", type=int, help="of training, instead of --minutes")
+    parser.add_argument("--steps", type=int, help="of training, instead of --core-minutes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", help="these generators")
     parser.add_argument("--options", default="{}", help="JSON, for --only with one name")
@@ -250,7 +251,7 @@ def main() -> None:
             for name in names:
                 console.print(study.row(name))
     rows = study.rows()
-    write_section(PAGE, f"Measured: {study.key}", table_of(rows, real_score, rows[0]["minutes"]))
+    write_section(PAGE, f"Measured: {study.key}", table_of(rows, real_score, rows[0]["core_minutes"]))
 
 
 if __name__ == "__main__":

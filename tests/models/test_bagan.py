@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from evenhand.config import Generator, parse_options
 from evenhand.data.image_table import ImageTable
-from evenhand.models.generators import _class_gaussians, bagan
-from evenhand.models.generators._class_gaussians import Moments, class_moments, gaussians
+from evenhand.models.banks import class_gaussians
+from evenhand.models.banks.class_gaussians import Moments, class_moments, gaussians
+from evenhand.models.generators import bagan
 from evenhand.models.train_generator import train_generator
 from evenhand.models.training.conditional_generator import Batch
 from tests.tables import noise
@@ -69,7 +70,7 @@ def test_networks_fit_any_size(shape: tuple[int, int, int]) -> None:
 
 
 def test_moments_of_batches_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_class_gaussians, "_BATCH", 4)
+    monkeypatch.setattr(class_gaussians, "_BATCH", 4)
     table, vectors = _encoded((11, 5, 0, 1))
     moments = class_moments(_encode_as(vectors), table, 3)
     assert [each.count for each in moments] == [11, 5, 0, 1]
@@ -202,7 +203,7 @@ def _encoded(counts: tuple[int, ...]) -> tuple[ImageTable, np.ndarray[Any, np.dt
     return dataclasses.replace(table, images=images), vectors
 
 
-def _encode_as(vectors: np.ndarray[Any, np.dtype[np.float32]]) -> _class_gaussians.Encode:
+def _encode_as(vectors: np.ndarray[Any, np.dtype[np.float32]]) -> class_gaussians.Encode:
     return lambda images: vectors[np.rint((images[:, 0, 0, 0] + 1.0) * 127.5).astype(int)]
 
 

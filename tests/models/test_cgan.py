@@ -11,7 +11,8 @@ from keras import ops
 
 from evenhand.config import parse_options
 from evenhand.errors import UserError
-from evenhand.models.generators import _layers, cgan
+from evenhand.models.generators import cgan
+from evenhand.models.networks import seeded
 from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import translate
 from tests.tables import noise
@@ -131,28 +132,28 @@ def test_mode_seeking_loss_by_hand() -> None:
 
 
 def test_torch_initialisers() -> None:
-    seeds = _layers.layer_seeds(0)
-    dense = _layers.dense(2000, 100, seeds)
+    seeds = seeded.layer_seeds(0)
+    dense = seeded.dense(2000, 100, seeds)
     dense.build((None, 100))
     for weight in dense.weights:
         values = np.asarray(weight)
         assert np.abs(values).max() <= 0.1
         assert values.std() == pytest.approx(0.1 / 3**0.5, rel=0.05)
-    transposed = _layers.convolution(64, 4, 2, 16, seeds, is_transposed=True)
+    transposed = seeded.convolution(64, 4, 2, 16, seeds, is_transposed=True)
     transposed.build((None, 8, 8, 16))
     bound = (64 * 16) ** -0.5
     for weight in transposed.weights:
         assert bound * 0.8 < np.abs(np.asarray(weight)).max() <= bound
-    embedding = _layers.label_embedding(500, 10, seeds)
+    embedding = seeded.label_embedding(500, 10, seeds)
     embedding.build(None)
     assert np.asarray(embedding.weights[0]).std() == pytest.approx(1.0, rel=0.05)
 
 
 def test_latents_of_a_seed_do_not_depend_on_their_neighbours() -> None:
-    together = _layers.latents_for_seeds(tf.constant([4, 5, 2**40], tf.int64), 16).numpy()
-    alone = _layers.latents_for_seeds(tf.constant([2**40], tf.int64), 16).numpy()
+    together = seeded.latents_for_seeds(tf.constant([4, 5, 2**40], tf.int64), 16).numpy()
+    alone = seeded.latents_for_seeds(tf.constant([2**40], tf.int64), 16).numpy()
     np.testing.assert_array_equal(together[2], alone[0])
-    many = _layers.latents_for_seeds(tf.range(500, dtype=tf.int64), 16).numpy()
+    many = seeded.latents_for_seeds(tf.range(500, dtype=tf.int64), 16).numpy()
     assert many.mean() == pytest.approx(0.0, abs=0.05)
     assert many.std() == pytest.approx(1.0, abs=0.05)
 

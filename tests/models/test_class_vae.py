@@ -11,8 +11,10 @@ import tensorflow as tf
 
 from evenhand.config import parse_options
 from evenhand.errors import UserError
-from evenhand.models.generators import _experts, _latent_bank, class_vae
-from evenhand.models.generators._class_vae_networks import PixelVariance
+from evenhand.models.banks import latent_bank
+from evenhand.models.generators import class_vae
+from evenhand.models.networks import experts
+from evenhand.models.networks.class_vae import PixelVariance
 from evenhand.models.training.conditional_generator import Batch
 from tests.tables import noise
 
@@ -157,7 +159,7 @@ def test_own_vaes_take_no_notice_of_class_weights() -> None:
     assert (draw(model, 2, 4) != before[1]).any()
 
 
-@pytest.mark.parametrize("kind", [_experts.ExpertHalving, _experts.ExpertDoubling, _experts.ExpertProjection])
+@pytest.mark.parametrize("kind", [experts.ExpertHalving, experts.ExpertDoubling, experts.ExpertProjection])
 def test_a_mixed_batch_gives_what_each_expert_gives_alone(kind: Any) -> None:
     layer, experts = kind(3, 5, 7, seed=1), [0, 2, 1, 2]
     layer.bias.assign(tf.random.stateless_normal(layer.bias.shape, (0, 1)))
@@ -170,7 +172,7 @@ def test_a_mixed_batch_gives_what_each_expert_gives_alone(kind: Any) -> None:
 def test_layers_are_the_usual_ones() -> None:
     """The same numbers as Keras' layers with kernels in its order."""
     images = tf.random.stateless_normal((2, 6, 8, 5), (0, 0))
-    halving, doubling = _experts.ExpertHalving(1, 5, 7, seed=1), _experts.ExpertDoubling(1, 5, 7, seed=1)
+    halving, doubling = experts.ExpertHalving(1, 5, 7, seed=1), experts.ExpertDoubling(1, 5, 7, seed=1)
     usual = keras.layers.Conv2D(7, 4, 2, "same")
     usual.build(images.shape)
     usual.set_weights([np.asarray(halving.kernel)[0].transpose(0, 2, 1, 3, 4, 5).reshape(4, 4, 5, 7), np.zeros(7)])
@@ -197,34 +199,34 @@ def test_the_ends_of_a_line_are_the_two_reconstructions(sharing: str, weight: fl
 
 def test_a_line_may_be_extended() -> None:
     present = tf.constant([[True, True], [True, False]])
-    weights = _latent_bank.line_weights(tf.constant([[0.5], [0.5]]), present, -0.25, 1.25)
+    weights = latent_bank.line_weights(tf.constant([[0.5], [0.5]]), present, -0.25, 1.25)
     np.testing.assert_allclose(weights, [[0.5, 0.5], [1.0, 0.0]])
-    weights = _latent_bank.line_weights(tf.constant([[0.0], [1.0]]), present, -0.25, 1.25)
+    weights = latent_bank.line_weights(tf.constant([[0.0], [1.0]]), present, -0.25, 1.25)
     np.testing.assert_allclose(weights, [[-0.25, 1.25], [1.0, 0.0]])
 
 
 def test_convex_weights_are_uniform_on_the_simplex() -> None:
     uniform = tf.random.stateless_uniform((4000, 4), (0, 0))
-    weights = np.asarray(_latent_bank.simplex_weights(uniform, tf.ones((4000, 4), bool)))
+    weights = np.asarray(latent_bank.simplex_weights(uniform, tf.ones((4000, 4), bool)))
     assert (weights >= 0.0).all()
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-5)
     np.testing.assert_allclose(weights.mean(axis=0), 0.25, atol=0.01)
     # A part of Dirichlet(1, 1, 1, 1) has the variance 1/4 3/4 / 5.
     np.testing.assert_allclose(weights.var(axis=0), 0.0375, atol=0.003)
-    absent = _latent_bank.simplex_weights(uniform[:1], tf.constant([[True, False, True, False]]))
+    absent = latent_bank.simplex_weights(uniform[:1], tf.constant([[True, False, True, False]]))
     assert np.asarray(absent)[0, [1, 3]].tolist() == [0.0, 0.0]
-    assert np.asarray(_latent_bank.simplex_weights(tf.ones((1, 3)), tf.ones((1, 3), bool))).sum() == pytest.approx(1.0)
+    assert np.asarray(latent_bank.simplex_weights(tf.ones((1, 3)), tf.ones((1, 3), bool))).sum() == pytest.approx(1.0)
 
 
-def bank(choice: Any, counts: tuple[int, ...], members: int = 3) -> _latent_bank.LatentBank:
+def bank(choice: Any, counts: tuple[int, ...], members: int = 3) -> latent_bank.LatentBank:
     """A bank of one latent number, 0, 1, 2, … in each class."""
-    made = _latent_bank.LatentBank(counts, 1, choice, members)
+    made = latent_bank.LatentBank(counts, 1, choice, members)
     places = np.concatenate([np.arange(count) for count in counts]).astype(np.float32)[:, None]
     made.fill(places, np.ones_like(places))
     return made
 
 
-def choose(made: _latent_bank.LatentBank, label: int, number: int = 600) -> tuple[np.ndarray, np.ndarray]:
+def choose(made: latent_bank.LatentBank, label: int, number: int = 600) -> tuple[np.ndarray, np.ndarray]:
     uniform = tf.random.stateless_uniform((number, made.members), (0, label))
     rows, present = made.choose(tf.fill([number], label), uniform)
     start, count = made.starts[label], made.counts[label]

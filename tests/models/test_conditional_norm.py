@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evenhand.models.generators._conditional_norm import ConditionalBatchNormalization
+from evenhand.models.networks.conditional_norm import ConditionalBatchNormalization
 from evenhand.models.training.average import WeightAverage
 
 GAIN = [[0.5, -1.0], [2.0, 0.0]]

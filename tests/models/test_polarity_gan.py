@@ -13,16 +13,13 @@ from scipy.optimize import linprog
 
 from evenhand.config import Generator, parse_options
 from evenhand.errors import UserError
-from evenhand.models.generators import (
-    _class_bank,
-    _convex_generator,
-    _polarity_losses,
-    _polarity_networks,
-    polarity_gan,
-)
-from evenhand.models.generators._class_bank import ClassBank
-from evenhand.models.generators._drawn_labels import draw_labels
-from evenhand.models.generators._layers import layer_seeds
+from evenhand.models.banks import class_bank
+from evenhand.models.banks.class_bank import ClassBank
+from evenhand.models.banks.drawn_labels import draw_labels
+from evenhand.models.generators import _polarity_losses, polarity_gan
+from evenhand.models.networks import convex_generator
+from evenhand.models.networks import polarity as polarity_networks
+from evenhand.models.networks.seeded import layer_seeds
 from evenhand.models.train_generator import GeneratorRun, train_generator
 from evenhand.models.training.conditional_generator import Batch
 from tests.tables import noise
@@ -184,22 +181,22 @@ def test_judge_raises_real_and_lowers_synthetic_images(name: str) -> None:
 
 
 def test_weights_of_a_mixture() -> None:
-    layer = _convex_generator.ConvexWeights(5, 1, entropy_floor=0.0, seed=0)
+    layer = convex_generator.ConvexWeights(5, 1, entropy_floor=0.0, seed=0)
     layer.kernel.assign([[0.0], [np.log(2.0)], [np.log(5.0)], [9.0], [9.0]])
     rows, present = tf.constant([[0, 1, 2, 3]]), tf.constant([[True, True, True, False]])
     weights = layer(tf.ones((1, 1)), rows, present)
     np.testing.assert_allclose(weights, [[0.125, 0.25, 0.625, 0.0]], atol=1e-6)
-    assert float(_convex_generator.entropy(weights)[0]) == pytest.approx(0.900256, abs=1e-6)
+    assert float(convex_generator.entropy(weights)[0]) == pytest.approx(0.900256, abs=1e-6)
     layer.bias.assign([100.0, 0.0, 0.0, 0.0, 0.0])
     assert float(layer(tf.ones((1, 1)), rows, present)[0, 0]) == 1.0
 
 
 def test_entropy_floor_keeps_weights_from_a_copy() -> None:
-    layer = _convex_generator.ConvexWeights(4, 1, entropy_floor=0.4, seed=0)
+    layer = convex_generator.ConvexWeights(4, 1, entropy_floor=0.4, seed=0)
     layer.bias.assign([100.0, 0.0, 0.0, 0.0])
     weights = layer(tf.ones((1, 1)), tf.constant([[0, 1, 2, 3]]), tf.fill((1, 4), True))
     np.testing.assert_allclose(weights, [[0.7, 0.1, 0.1, 0.1]], atol=1e-6)
-    assert float(_convex_generator.entropy(weights)[0]) >= 0.4 * np.log(4)
+    assert float(convex_generator.entropy(weights)[0]) >= 0.4 * np.log(4)
 
 
 def test_a_large_class_gives_other_images_each_time_and_none_twice() -> None:
@@ -235,7 +232,7 @@ def test_nearest_images_of_the_class() -> None:
     np.testing.assert_array_equal(bank.neighbours, expected)
     vectors = np.random.default_rng(0).normal(size=(1100, 3)).astype(np.float32)
     distances = ((vectors[:, None] - vectors[None]) ** 2).sum(-1)
-    np.testing.assert_array_equal(_class_bank.nearest(vectors, 4), np.argsort(distances, axis=1, kind="stable")[:, :4])
+    np.testing.assert_array_equal(class_bank.nearest(vectors, 4), np.argsort(distances, axis=1, kind="stable")[:, :4])
 
 
 def test_no_gradient_of_g_where_c_and_d_learn() -> None:
@@ -278,12 +275,12 @@ def test_skipped_majority_is_never_generated(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_parameters_are_those_of_gamo() -> None:
     trainable = lambda part: sum(weight.value.shape.num_elements() for weight in part.trainable_weights)  # noqa: E731
-    assert trainable(_polarity_networks.mapping(10, 100, layer_seeds(0))) == 45_504
-    assert trainable(_polarity_networks.judge(784, 10, layer_seeds(0))) == 236_545
-    assert trainable(_polarity_networks.classifier(784, 10, layer_seeds(0))) == 235_146
-    assert trainable(_convex_generator.ConvexWeights(50, _polarity_networks.MAPPED, 0.0, 0)) == 65 * 50
+    assert trainable(polarity_networks.mapping(10, 100, layer_seeds(0))) == 45_504
+    assert trainable(polarity_networks.judge(784, 10, layer_seeds(0))) == 236_545
+    assert trainable(polarity_networks.classifier(784, 10, layer_seeds(0))) == 235_146
+    assert trainable(convex_generator.ConvexWeights(50, polarity_networks.MAPPED, 0.0, 0)) == 65 * 50
     # Two convolutions of 5x5 and a dense layer on 7x7x32.
-    assert trainable(_polarity_networks.image_encoder((28, 28, 1), 32, 512, layer_seeds(0))) == 829_792
+    assert trainable(polarity_networks.image_encoder((28, 28, 1), 32, 512, layer_seeds(0))) == 829_792
 
 
 def test_order_of_algorithm_1() -> None:
@@ -338,7 +335,7 @@ def test_mixtures_are_exact_in_mixed_precision() -> None:
 
 def test_bank_is_bounded() -> None:
     table = noise((8, 8, 1), (20, 3))
-    rows = _class_bank.bank_rows(table, 5, seed=1)
+    rows = class_bank.bank_rows(table, 5, seed=1)
     assert len(rows) == 8
     np.testing.assert_array_equal(table.labels[rows], [0] * 5 + [1] * 3)
     assert len(set(rows)) == 8

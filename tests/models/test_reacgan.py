@@ -12,10 +12,11 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from evenhand.models.generators import _layers, reacgan
-from evenhand.models.generators._reacgan_networks import ScalarGain, blocks_for, table_size
-from evenhand.models.generators._spectral_norm import SpectralConv2D, SpectralDense, SpectralEmbedding
+from evenhand.models.generators import reacgan
 from evenhand.models.losses import d2d_cross_entropy
+from evenhand.models.networks import seeded
+from evenhand.models.networks.reacgan import ScalarGain, blocks_for, table_size
+from evenhand.models.networks.spectral_norm import SpectralConv2D, SpectralDense, SpectralEmbedding
 from evenhand.models.training.checkpoint import training_variables
 from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import augment
@@ -285,13 +286,13 @@ def test_synthetic_images_take_no_part_in_the_discriminators_classification() ->
 def test_the_two_turns_draw_other_latents(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build()
     seen: list[NDArray[np.float32]] = []
-    draw = _layers.latents_for_batch
+    draw = seeded.latents_for_batch
 
     def watched(*arguments: Any) -> Any:
         seen.append(np.asarray(draw(*arguments)))
         return draw(*arguments)
 
-    monkeypatch.setattr(_layers, "latents_for_batch", watched)
+    monkeypatch.setattr(seeded, "latents_for_batch", watched)
     for update in model.updates:
         model.update_loss(update, batch(), tf.constant([5, 6]))
     assert (seen[0] != seen[1]).all()

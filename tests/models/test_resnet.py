@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from evenhand.models.generators import _layers, _resnet
-from evenhand.models.generators._conditional_norm import ConditionalBatchNormalization
-from evenhand.models.generators._resampling import HalvingConv2D, SpectralHalvingConv2D
-from evenhand.models.generators._spectral_norm import SpectralConv2D
+from evenhand.models.networks import resnet, seeded
+from evenhand.models.networks.conditional_norm import ConditionalBatchNormalization
+from evenhand.models.networks.resampling import HalvingConv2D, SpectralHalvingConv2D
+from evenhand.models.networks.spectral_norm import SpectralConv2D
 
 Tensor = Any
 
 
-def judge(style: _resnet.Style, normalization: _resnet.Normalization, layout: _resnet.Layout) -> keras.Model:
-    return _resnet.classifying_judge(
-        (8, 8, 3), 5, layout=layout, style=style, normalization=normalization, seeds=_layers.layer_seeds(0)
+def judge(style: resnet.Style, normalization: resnet.Normalization, layout: resnet.Layout) -> keras.Model:
+    return resnet.classifying_judge(
+        (8, 8, 3), 5, layout=layout, style=style, normalization=normalization, seeds=seeded.layer_seeds(0)
     )
 
 
@@ -27,13 +27,13 @@ def judge(style: _resnet.Style, normalization: _resnet.Normalization, layout: _r
 def convolutions(monkeypatch: pytest.MonkeyPatch) -> list[keras.layers.Layer]:
     """The convolutions of the networks built in a test, in the order in which they are made."""
     made: list[keras.layers.Layer] = []
-    make = _resnet._convolution
+    make = resnet._convolution
 
     def made_and_kept(*arguments: Any, **options: Any) -> keras.layers.Layer:
         made.append(make(*arguments, **options))
         return made[-1]
 
-    monkeypatch.setattr(_resnet, "_convolution", made_and_kept)
+    monkeypatch.setattr(resnet, "_convolution", made_and_kept)
     return made
 
 
@@ -64,10 +64,10 @@ def shake(model: keras.Model) -> None:
 
 
 @pytest.mark.parametrize(
-    ("style", "pooled"), [(_resnet.STUDIOGAN, tf.reduce_sum), (_resnet.WASSERSTEIN, tf.reduce_mean)]
+    ("style", "pooled"), [(resnet.STUDIOGAN, tf.reduce_sum), (resnet.WASSERSTEIN, tf.reduce_mean)]
 )
-def test_judge_is_that_of_the_source(convolutions: list[keras.layers.Layer], style: _resnet.Style, pooled: Any) -> None:
-    model = judge(style, "none", _resnet.Layout((), (4, 4, 6, 6), 2))
+def test_judge_is_that_of_the_source(convolutions: list[keras.layers.Layer], style: resnet.Style, pooled: Any) -> None:
+    model = judge(style, "none", resnet.Layout((), (4, 4, 6, 6), 2))
     shake(model)
     images = tf.random.stateless_normal((3, 8, 8, 3), (0, 1))
     layers = iter(convolutions)
@@ -90,8 +90,8 @@ def test_judge_is_that_of_the_source(convolutions: list[keras.layers.Layer], sty
 
 
 def test_generator_is_that_of_the_source(convolutions: list[keras.layers.Layer]) -> None:
-    model = _resnet.generator(
-        (8, 8, 3), 5, latent_size=6, widths=(4, 3), style=_resnet.WASSERSTEIN, seeds=_layers.layer_seeds(0)
+    model = resnet.generator(
+        (8, 8, 3), 5, latent_size=6, widths=(4, 3), style=resnet.WASSERSTEIN, seeds=seeded.layer_seeds(0)
     )
     shake(model)
     latents, labels = tf.random.stateless_normal((3, 6), (0, 1)), tf.constant([4, 0, 2])
@@ -115,12 +115,12 @@ def test_generator_is_that_of_the_source(convolutions: list[keras.layers.Layer])
 
 @pytest.mark.parametrize(
     ("style", "shapes"),
-    [(_resnet.STUDIOGAN, [(4, 8), (4, 8), (8, 8)]), (_resnet.WASSERSTEIN, [(4, 8), (4, 4), (4, 8)])],
+    [(resnet.STUDIOGAN, [(4, 8), (4, 8), (8, 8)]), (resnet.WASSERSTEIN, [(4, 8), (4, 4), (4, 8)])],
 )
 def test_widening_in_the_first_convolution_or_the_second(
-    convolutions: list[keras.layers.Layer], style: _resnet.Style, shapes: list[tuple[int, int]]
+    convolutions: list[keras.layers.Layer], style: resnet.Style, shapes: list[tuple[int, int]]
 ) -> None:
-    judge(style, "none", _resnet.Layout((), (4, 8), 2))
+    judge(style, "none", resnet.Layout((), (4, 8), 2))
     assert [tuple(layer.kernel.shape[2:]) for layer in convolutions[3:]] == shapes
 
 
@@ -155,42 +155,42 @@ def test_fused_convolutions_have_the_gradients_of_the_separate_ones() -> None:
 
 def test_layouts() -> None:
     """StudioGAN's at 64 and 128 pixels with a channel of 64, and the critic's widths at 64 pixels."""
-    assert _resnet.pyramid((64, 64, 3), 64, 16) == ((1024, 512, 256, 128, 64), (64, 128, 256, 512, 1024), 4)
+    assert resnet.pyramid((64, 64, 3), 64, 16) == ((1024, 512, 256, 128, 64), (64, 128, 256, 512, 1024), 4)
     widths = (64, 128, 256, 512, 1024, 1024)
-    assert _resnet.pyramid((128, 128, 3), 64, 16) == (widths[::-1], widths, 5)
-    assert _resnet.pyramid((64, 64, 3), 64, 8) == ((512, 512, 256, 128, 64), (64, 128, 256, 512, 512), 4)
-    assert _resnet.constant((32, 32, 3), 256, 128) == ((256,) * 4, (128,) * 4, 2)
-    assert _resnet.constant((28, 28, 1), 256, 128) == ((256,) * 3, (128,) * 4, 2)
-    assert [_resnet.doublings((size, 8, 1)) for size in (8, 12, 28, 32, 64, 128)] == [1, 1, 2, 3, 4, 5]
+    assert resnet.pyramid((128, 128, 3), 64, 16) == (widths[::-1], widths, 5)
+    assert resnet.pyramid((64, 64, 3), 64, 8) == ((512, 512, 256, 128, 64), (64, 128, 256, 512, 512), 4)
+    assert resnet.constant((32, 32, 3), 256, 128) == ((256,) * 4, (128,) * 4, 2)
+    assert resnet.constant((28, 28, 1), 256, 128) == ((256,) * 3, (128,) * 4, 2)
+    assert [resnet.doublings((size, 8, 1)) for size in (8, 12, 28, 32, 64, 128)] == [1, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("image_shape", [(8, 8, 1), (12, 9, 3), (30, 44, 1)])
 def test_any_size(image_shape: tuple[int, int, int]) -> None:
-    layout = _resnet.pyramid(image_shape, 2, 8)
-    seeds = _layers.layer_seeds(0)
-    generator = _resnet.generator(
-        image_shape, 3, latent_size=4, widths=layout.generator, style=_resnet.STUDIOGAN, seeds=seeds
+    layout = resnet.pyramid(image_shape, 2, 8)
+    seeds = seeded.layer_seeds(0)
+    generator = resnet.generator(
+        image_shape, 3, latent_size=4, widths=layout.generator, style=resnet.STUDIOGAN, seeds=seeds
     )
     images = generator([tf.zeros((2, 4)), tf.constant([0, 2])])
     assert images.shape == (2, *image_shape)
-    model = _resnet.projecting_judge(image_shape, 3, layout=layout, style=_resnet.WASSERSTEIN, seeds=seeds)
+    model = resnet.projecting_judge(image_shape, 3, layout=layout, style=resnet.WASSERSTEIN, seeds=seeds)
     assert model([images, tf.constant([0, 2])]).shape == (2, 1)
 
 
 def test_spectral_judge_has_no_batch_normalisation() -> None:
-    layout = _resnet.Layout((), (4, 4), 1)
-    names = {type(layer).__name__ for layer in judge(_resnet.STUDIOGAN, "spectral", layout).layers}
+    layout = resnet.Layout((), (4, 4), 1)
+    names = {type(layer).__name__ for layer in judge(resnet.STUDIOGAN, "spectral", layout).layers}
     assert {"SpectralConv2D", "SpectralHalvingConv2D", "SpectralDense"} <= names
     assert not {"Conv2D", "HalvingConv2D", "Dense", "BatchNormalization"} & names
     assert "BatchNormalization" in {
-        type(layer).__name__ for layer in judge(_resnet.STUDIOGAN, "batch", layout).layers
+        type(layer).__name__ for layer in judge(resnet.STUDIOGAN, "batch", layout).layers
     }  # fmt: skip
 
 
 def test_projection_is_an_inner_product_with_the_class() -> None:
     """Scores of two classes differ by the features' product with the difference of their embeddings."""
-    model = _resnet.projecting_judge(
-        (8, 8, 1), 3, layout=_resnet.Layout((), (4, 4), 1), style=_resnet.WASSERSTEIN, seeds=_layers.layer_seeds(0)
+    model = resnet.projecting_judge(
+        (8, 8, 1), 3, layout=resnet.Layout((), (4, 4), 1), style=resnet.WASSERSTEIN, seeds=seeded.layer_seeds(0)
     )
     shake(model)
     images = tf.random.stateless_normal((2, 8, 8, 1), (0, 1))
@@ -204,4 +204,4 @@ def test_projection_is_an_inner_product_with_the_class() -> None:
 
 def test_class_accuracy() -> None:
     logits = tf.constant([[2.0, 1.0], [0.0, 3.0], [1.0, 0.0], [0.0, 1.0]])
-    assert float(_resnet.class_accuracy(logits, tf.constant([0, 1, 1, 1]))) == 0.75
+    assert float(resnet.class_accuracy(logits, tf.constant([0, 1, 1, 1]))) == 0.75

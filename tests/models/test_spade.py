@@ -16,14 +16,15 @@ from evenhand.config import Generator, RunConfig, parse_options
 from evenhand.data.image_table import ImageTable
 from evenhand.data.pose_variation import Jitter
 from evenhand.errors import UserError
+from evenhand.models.banks.pose_bank import DRAWN_SIZE, PoseBank
 from evenhand.models.generator_artifact import load_sampler, save_generator
-from evenhand.models.generators import _layers, _perceptual, spade
-from evenhand.models.generators._pose_bank import DRAWN_SIZE, PoseBank
-from evenhand.models.generators._spade_judges import patch_judge, pose_judge
+from evenhand.models.generators import _perceptual, spade
 from evenhand.models.generators._spade_judging import Judged, Pair, augment_alike
 from evenhand.models.generators._spade_losses import feature_matching, pose_cross_entropy
-from evenhand.models.generators._spade_networks import SpatialNormalization, generator_network
 from evenhand.models.losses import d2d_cross_entropy
+from evenhand.models.networks import seeded
+from evenhand.models.networks.spade import SpatialNormalization, generator_network
+from evenhand.models.networks.spade_judges import patch_judge, pose_judge
 from evenhand.models.preflight import check_models
 from evenhand.models.train_generator import GeneratorRun, train_generator
 from evenhand.models.training.conditional_generator import Batch
@@ -121,7 +122,7 @@ def test_gamma_beta_gain_and_bias_by_hand() -> None:
 )
 def test_patch_judge_has_the_sizes_of_the_paper(size: int, num_layers: int, sizes: list[int]) -> None:
     judge = patch_judge(
-        (size, size, 3), 21, num_classes=0, width=64, num_layers=num_layers, seeds=_layers.layer_seeds(0)
+        (size, size, 3), 21, num_classes=0, width=64, num_layers=num_layers, seeds=seeded.layer_seeds(0)
     )
     assert [output.shape[1] for output in judge.outputs] == sizes
     assert [output.shape[3] for output in judge.outputs] == [*[64, 128, 256, 512][:num_layers], 1]
@@ -134,7 +135,7 @@ def test_patch_judge_has_the_sizes_of_the_paper(size: int, num_layers: int, size
 )
 def test_generator_fits_any_size(image_shape: tuple[int, int, int], start: int) -> None:
     network = generator_network(
-        image_shape, 21, latent_size=3, num_classes=0, width=1, hidden=2, kind="batch", seeds=_layers.layer_seeds(0)
+        image_shape, 21, latent_size=3, num_classes=0, width=1, hidden=2, kind="batch", seeds=seeded.layer_seeds(0)
     )
     assert network.output_shape == (None, *image_shape)
     first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Reshape))
@@ -145,7 +146,7 @@ def test_generator_fits_any_size(image_shape: tuple[int, int, int], start: int) 
 
 
 def test_changing_the_pose_changes_score_and_image_but_no_embedding() -> None:
-    judge = pose_judge((8, 8, 1), 21, width=4, embedding_size=6, seeds=_layers.layer_seeds(0))
+    judge = pose_judge((8, 8, 1), 21, width=4, embedding_size=6, seeds=seeded.layer_seeds(0))
     image, maps = (
         np.random.default_rng(0).normal(size=(2, 8, 8, 1)),
         np.random.default_rng(1).uniform(size=(2, 8, 8, 21)),

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from evenhand.models.generators._spectral_norm import SpectralConv2D, SpectralDense, SpectralEmbedding
+from evenhand.models.networks.spectral_norm import SpectralConv2D, SpectralDense, SpectralEmbedding
 from evenhand.models.training.average import WeightAverage
 
 KERNELS = {"dense": (6, 4), "convolution": (3, 3, 2, 5), "embedding": (7, 3)}

@@ -13,7 +13,8 @@ from keras import ops
 
 from evenhand.config import parse_options
 from evenhand.errors import UserError
-from evenhand.models.generators import _layers, _resnet, wgan_gp
+from evenhand.models.generators import wgan_gp
+from evenhand.models.networks import resnet, seeded
 from evenhand.models.training.conditional_generator import Batch
 from tests.tables import noise
 
@@ -50,14 +51,14 @@ def test_parameters_are_those_of_the_paper() -> None:
     model = build((32, 32, 3), size="paper")
     assert numbers(model.generator) == 1_218_307
     assert numbers(model.critic) == 1_055_115
-    layout = _resnet.constant((32, 32, 3), 128, 128)
-    headless = _resnet.classifying_judge(
+    layout = resnet.constant((32, 32, 3), 128, 128)
+    headless = resnet.classifying_judge(
         (32, 32, 3),
         0,
         layout=layout,
-        style=_resnet.WASSERSTEIN,
+        style=resnet.WASSERSTEIN,
         normalization="none",
-        seeds=_layers.layer_seeds(0),
+        seeds=seeded.layer_seeds(0),
     )
     assert numbers(headless) == 1_053_825
 

@@ -12,10 +12,10 @@ from keras import ops
 from evenhand.data.pose import NUM_KEYPOINTS
 from evenhand.data.pose_maps import num_channels
 from evenhand.data.pose_variation import distances, normalized
-from evenhand.models.generators import _layers, _spade_judges
 from evenhand.models.generators._spade_losses import pose_cross_entropy
 from evenhand.models.generators._spade_options import Options
 from evenhand.models.losses import d2d_cross_entropy
+from evenhand.models.networks import seeded, spade_judges
 from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import Policy, augment
 
@@ -63,7 +63,7 @@ class Judges(keras.layers.Layer):
         self.options = options
         channels = num_channels(bones=options.bones)
         self.patch_judges = [
-            _spade_judges.patch_judge(
+            spade_judges.patch_judge(
                 shape,
                 channels,
                 num_classes=num_classes if options.labels else 0,
@@ -77,14 +77,14 @@ class Judges(keras.layers.Layer):
         self.proxies: Any = None
         if self.has_embedding:
             size = options.embedding_size
-            self.pose_judge = _spade_judges.pose_judge(
+            self.pose_judge = spade_judges.pose_judge(
                 image_shape, channels, width=options.discriminator_width, embedding_size=size, seeds=seeds
             )
             if options.labels:
-                self.proxies = _layers.label_embedding(num_classes, size, seeds)
+                self.proxies = seeded.label_embedding(num_classes, size, seeds)
                 self.proxies.build(None)
             else:
-                self.proxies = _spade_judges.proxy_network(2 * NUM_KEYPOINTS, size, seeds)
+                self.proxies = spade_judges.proxy_network(2 * NUM_KEYPOINTS, size, seeds)
         self.built = True
 
     @property

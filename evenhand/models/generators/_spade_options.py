@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from evenhand.config import Section
 from evenhand.data.pose_maps import Mark
 from evenhand.data.pose_variation import Jitter
-from evenhand.models.generators._spade_networks import Kind
+from evenhand.models.networks.spade import Kind
 from evenhand.models.training.differentiable_augmentation import Policy
 
 _LARGE = 64

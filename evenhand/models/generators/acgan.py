@@ -33,7 +33,6 @@ from pydantic import Field, model_validator
 
 from evenhand.config import Section
 from evenhand.data.image_table import ImageTable
-from evenhand.models.generators import _layers, _resnet
 from evenhand.models.losses import (
     ACCURACY_METRICS,
     discriminator_accuracy,
@@ -41,6 +40,7 @@ from evenhand.models.losses import (
     hinge_generator,
     prior_cross_entropy,
 )
+from evenhand.models.networks import resnet, seeded
 from evenhand.models.training.average import WeightAverage
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.differentiable_augmentation import Policy, augment
@@ -103,7 +103,7 @@ class Options(Section):
     classifier_on: Literal["real", "real_and_synthetic"] = "real"
     class_weight: float = Field(1.0, ge=0.0)
     generator_class_weight: float = Field(0.5, ge=0.0)
-    normalization: _resnet.Normalization = "spectral"
+    normalization: resnet.Normalization = "spectral"
     learning_rate: float = Field(1e-3, gt=0.0)
     discriminator_learning_rate: float = Field(1e-3, gt=0.0)
     beta_1: float = Field(0.5, ge=0.0, lt=1.0)
@@ -125,20 +125,20 @@ class ACGAN(ConditionalGenerator):
     def __init__(self, options: Options, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> None:
         super().__init__(image_shape=image_shape, num_classes=num_classes, seed=seed)
         self.options = options
-        seeds, layout = _layers.layer_seeds(seed), _layout(options, image_shape)
-        self.generator = _resnet.generator(
+        seeds, layout = seeded.layer_seeds(seed), _layout(options, image_shape)
+        self.generator = resnet.generator(
             image_shape,
             num_classes,
             latent_size=options.latent_size,
             widths=layout.generator,
-            style=_resnet.STUDIOGAN,
+            style=resnet.STUDIOGAN,
             seeds=seeds,
         )
-        self.discriminator = _resnet.classifying_judge(
+        self.discriminator = resnet.classifying_judge(
             image_shape,
             num_classes,
             layout=layout,
-            style=_resnet.STUDIOGAN,
+            style=resnet.STUDIOGAN,
             normalization=options.normalization,
             seeds=seeds,
         )
@@ -163,11 +163,11 @@ class ACGAN(ConditionalGenerator):
 
     def update_loss(self, update: Update, batch: Batch, seed: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The adversarial loss and the weighted cross-entropy of the class head."""
-        latents = _layers.latents_for_batch(self.options.latent_size, batch.labels, seed)
+        latents = seeded.latents_for_batch(self.options.latent_size, batch.labels, seed)
         images = self.generator([latents, batch.labels], training=True)
         synthetic, synthetic_classes = self._judge(images, _fold(seed, _AUGMENT_SYNTHETIC))
         if update.name == GENERATOR:
-            accuracy = _resnet.class_accuracy(synthetic_classes, batch.labels)
+            accuracy = resnet.class_accuracy(synthetic_classes, batch.labels)
             return self._generator_loss(synthetic, synthetic_classes, batch.labels), {
                 SYNTHETIC_CLASS_ACCURACY: accuracy
             }
@@ -178,7 +178,7 @@ class ACGAN(ConditionalGenerator):
             class_loss = class_loss + prior_cross_entropy(synthetic_classes, batch.labels, 0.0)
         return loss + self.options.class_weight * class_loss, {
             **discriminator_accuracy(real, synthetic),
-            CLASS_ACCURACY: _resnet.class_accuracy(real_classes, batch.labels),
+            CLASS_ACCURACY: resnet.class_accuracy(real_classes, batch.labels),
         }
 
     def after_step(self) -> None:
@@ -189,7 +189,7 @@ class ACGAN(ConditionalGenerator):
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
         network = self.generator if self.average is None else self.average.network
-        latents = _layers.latents_for_seeds(seeds, self.options.latent_size)
+        latents = seeded.latents_for_seeds(seeds, self.options.latent_size)
         return network([latents, ops.convert_to_tensor(labels, "int32")], training=False)
 
     def _judge(self, images: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
@@ -224,9 +224,9 @@ def _adam(learning_rate: float, beta_1: float) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(learning_rate, beta_1=beta_1, epsilon=1e-6)
 
 
-def _layout(options: Options, image_shape: tuple[int, int, int]) -> _resnet.Layout:
+def _layout(options: Options, image_shape: tuple[int, int, int]) -> resnet.Layout:
     if options.size == "small":
-        return _resnet.pyramid(image_shape, options.width, most=8)
+        return resnet.pyramid(image_shape, options.width, most=8)
     if max(image_shape[:2]) < 64:
-        return _resnet.constant(image_shape, 4 * options.width, 2 * options.width)
-    return _resnet.pyramid(image_shape, options.width, most=16)
+        return resnet.constant(image_shape, 4 * options.width, 2 * options.width)
+    return resnet.pyramid(image_shape, options.width, most=16)

@@ -16,7 +16,7 @@ max(0, 2 / K - r_c), where r_c is the share of class c in the training images. T
 they are (`generator.sampling: instance`) this makes all classes alike often, hence the name.
 
 Our reading: the paper's sample covariance is undefined for one image and of rank n - 1 for n, so Sigma_c is shrunk to
-the covariance that the classes share (see `_class_gaussians`). As in the paper, the Gaussians are estimated once, and
+the covariance that the classes share (see `class_gaussians`). As in the paper, the Gaussians are estimated once, and
 not again while G moves on. With `size: paper`, networks and settings are those of its code (there: 150 epochs of each
 of the two trainings); the default is smaller and learns faster.
 """
@@ -35,9 +35,11 @@ from pydantic import Field, model_validator
 
 from evenhand.config import Section
 from evenhand.data.image_table import ImageTable
-from evenhand.models.generators import _bagan_networks, _class_gaussians, _layers
-from evenhand.models.generators._drawn_labels import draw_labels
+from evenhand.models.banks import class_gaussians
+from evenhand.models.banks.drawn_labels import draw_labels
 from evenhand.models.losses import ACCURACY_METRICS, discriminator_accuracy
+from evenhand.models.networks import bagan as bagan_networks
+from evenhand.models.networks import seeded
 from evenhand.models.training.average import WeightAverage
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.differentiable_augmentation import Policy, augment
@@ -107,13 +109,13 @@ class BAGAN(ConditionalGenerator):
         num_classes = len(images.class_names)
         super().__init__(image_shape=images.image_shape, num_classes=num_classes, seed=seed)
         self.options, self.label_shares = options, label_shares(options.labels, images.class_counts)
-        size, seeds = _bagan_networks.SIZES[options.size], _layers.layer_seeds(seed)
+        size, seeds = bagan_networks.SIZES[options.size], seeded.layer_seeds(seed)
         self.latent_size = size.latent_size
-        self.generator = _bagan_networks.generator(images.image_shape, size, seeds)
-        self.encoder = _bagan_networks.trunk_with_head(
+        self.generator = bagan_networks.generator(images.image_shape, size, seeds)
+        self.encoder = bagan_networks.trunk_with_head(
             images.image_shape, size, size.latent_size, options.dropout, "encoder", seeds
         )
-        self.discriminator = _bagan_networks.trunk_with_head(
+        self.discriminator = bagan_networks.trunk_with_head(
             images.image_shape, size, num_classes + 1, options.dropout, "discriminator", seeds
         )
         self.average = WeightAverage(self.generator, options.average_decay) if options.average_decay else None
@@ -164,7 +166,7 @@ class BAGAN(ConditionalGenerator):
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
         network = self.generator if self.average is None else self.average.network
-        noise = _layers.latents_for_seeds(seeds, self.latent_size)
+        noise = seeded.latents_for_seeds(seeds, self.latent_size)
         return network(self.latents(noise, ops.convert_to_tensor(labels, "int32")), training=False)
 
     def latents(self, noise: Tensor, labels: Tensor) -> Tensor:
@@ -184,7 +186,7 @@ class BAGAN(ConditionalGenerator):
         return draw_labels(self.label_shares, number, _fold(seed, _LABELS))
 
     def _judge_synthetic(self, labels: Tensor, seed: Tensor) -> Tensor:
-        noise = _layers.latents_for_batch(self.latent_size, labels, _fold(seed, _LATENTS))
+        noise = seeded.latents_for_batch(self.latent_size, labels, _fold(seed, _LATENTS))
         images = self.generator(self.latents(noise, labels), training=True)
         return self._judge(images, _fold(seed, _AUGMENT_SYNTHETIC))
 
@@ -192,12 +194,12 @@ class BAGAN(ConditionalGenerator):
         return self.discriminator(augment(images, self.options.augmentation, seed), training=True)
 
     def _start_adversarial_training(self, images: ImageTable) -> None:
-        _bagan_networks.copy_trunk(self.encoder, self.discriminator)
+        bagan_networks.copy_trunk(self.encoder, self.discriminator)
         self._estimate_gaussians(images)
 
     def _estimate_gaussians(self, images: ImageTable) -> None:
-        moments = _class_gaussians.class_moments(self._encode, images, self.latent_size)
-        means, factors = _class_gaussians.gaussians(moments)
+        moments = class_gaussians.class_moments(self._encode, images, self.latent_size)
+        means, factors = class_gaussians.gaussians(moments)
         self.class_means.assign(means)
         self.class_factors.assign(factors)
 

@@ -24,8 +24,9 @@ from pydantic import Field, model_validator
 
 from evenhand.config import Section
 from evenhand.data.image_table import ImageTable
-from evenhand.models.generators import _cgan_networks, _layers
 from evenhand.models.losses import ACCURACY_METRICS, discriminator_accuracy
+from evenhand.models.networks import cgan as cgan_networks
+from evenhand.models.networks import seeded
 from evenhand.models.training.average import WeightAverage
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.differentiable_augmentation import translate
@@ -118,7 +119,7 @@ class CGAN(ConditionalGenerator):
 
     def update_loss(self, update: Update, batch: Batch, seed: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """S3's losses, from logits: BCE to 1 is softplus(-logit), BCE to 0 softplus(logit)."""
-        latents = _layers.latents_for_batch(self.options.latent_size, batch.labels, seed)
+        latents = seeded.latents_for_batch(self.options.latent_size, batch.labels, seed)
         images = self.generator([latents, batch.labels], training=True)
         synthetic = self._judge(images, batch.labels, _fold(seed, _TRANSLATE_SYNTHETIC))
         if update.name == GENERATOR:
@@ -135,7 +136,7 @@ class CGAN(ConditionalGenerator):
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
         network = self.generator if self.average is None else self.average.network
-        latents = _layers.latents_for_seeds(seeds, self.options.latent_size)
+        latents = seeded.latents_for_seeds(seeds, self.options.latent_size)
         return network([latents, ops.convert_to_tensor(labels, "int32")], training=False)
 
     def _judge(self, images: Tensor, labels: Tensor, seed: Tensor) -> Tensor:
@@ -146,7 +147,7 @@ class CGAN(ConditionalGenerator):
     def _sameness(self, images: Tensor, latents: Tensor, labels: Tensor, seed: Tensor) -> Tensor:
         if not self.options.diversity:
             return 0.0
-        other_latents = _layers.latents_for_batch(self.options.latent_size, labels, _fold(seed, _OTHER_LATENTS))
+        other_latents = seeded.latents_for_batch(self.options.latent_size, labels, _fold(seed, _OTHER_LATENTS))
         other_images = self.generator([other_latents, labels], training=True)
         return self.options.diversity * mode_seeking_loss(images, other_images, latents, other_latents)
 
@@ -187,17 +188,17 @@ def _adam(options: Options) -> keras.optimizers.Optimizer:
 def _networks(
     options: Options, image_shape: tuple[int, int, int], num_classes: int, seed: int
 ) -> tuple[keras.Model, keras.Model]:
-    seeds = _layers.layer_seeds(seed)
+    seeds = seeded.layer_seeds(seed)
     sizes = (options.latent_size, options.embedding_size)
     if options.variant == "conv":
-        generator = _cgan_networks.convolutional_generator(image_shape, num_classes, sizes, options.width, seeds)
-        return generator, _cgan_networks.projection_discriminator(
+        generator = cgan_networks.convolutional_generator(image_shape, num_classes, sizes, options.width, seeds)
+        return generator, cgan_networks.projection_discriminator(
             image_shape, num_classes, options.width, options.dropout, seeds
         )
     if options.variant == "dccgan":
-        generator = _cgan_networks.dccgan_generator(image_shape, num_classes, sizes, seeds)
+        generator = cgan_networks.dccgan_generator(image_shape, num_classes, sizes, seeds)
     else:
-        generator = _cgan_networks.perceptron_generator(options.variant, image_shape, num_classes, sizes, seeds)
-    return generator, _cgan_networks.perceptron_discriminator(
+        generator = cgan_networks.perceptron_generator(options.variant, image_shape, num_classes, sizes, seeds)
+    return generator, cgan_networks.perceptron_discriminator(
         image_shape, num_classes, options.embedding_size, options.dropout, seeds
     )

@@ -30,8 +30,9 @@ from pydantic import Field, field_validator
 from evenhand.config import Section
 from evenhand.data.image_table import ImageTable
 from evenhand.errors import UserError
-from evenhand.models.generators import _latent_bank, _layers
-from evenhand.models.generators._class_vae_networks import Decoder, Encoder, PixelVariance, Sizes
+from evenhand.models.banks import latent_bank
+from evenhand.models.networks import seeded
+from evenhand.models.networks.class_vae import Decoder, Encoder, PixelVariance, Sizes
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.differentiable_augmentation import translate
 from evenhand.models.training.update import Update
@@ -124,7 +125,7 @@ class ClassVAE(ConditionalGenerator):
     """
 
     def __init__(self, options: Options, images: ImageTable, *, seed: int) -> None:
-        counts, seeds = images.class_counts, _layers.layer_seeds(seed)
+        counts, seeds = images.class_counts, seeded.layer_seeds(seed)
         super().__init__(image_shape=images.image_shape, num_classes=len(counts), seed=seed)
         self.options = options
         self.experts, self.has_shared = class_experts(options, counts), shares(options, counts)
@@ -141,7 +142,7 @@ class ClassVAE(ConditionalGenerator):
         self.bank = (
             None
             if options.interpolation == "prior"
-            else _latent_bank.LatentBank(counts.tolist(), sizes.latents, options.interpolation, options.members)
+            else latent_bank.LatentBank(counts.tolist(), sizes.latents, options.interpolation, options.members)
         )
         networks = (self.encoder, self.decoder, self.pixel_variance)
         self.set_updates([Update(VAE, networks, _adam(options), metrics=METRICS)])
@@ -153,7 +154,7 @@ class ClassVAE(ConditionalGenerator):
         numbers = int(np.prod(self.image_shape))
         experts = self._training_experts(labels, seed)
         means, log_variances = self.encoder(images, labels, experts)
-        noise = _layers.latents_for_batch(means.shape[-1], labels, seed)
+        noise = seeded.latents_for_batch(means.shape[-1], labels, seed)
         decoded = self.decoder(means + ops.exp(log_variances / 2.0) * noise, labels, experts)
         squares = ops.sum(ops.square(images - decoded), axis=(1, 2, 3))
         divergences = kl_divergence(means, log_variances)
@@ -172,15 +173,15 @@ class ClassVAE(ConditionalGenerator):
     def latents(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """What `sample` decodes, float32[n, z]."""
         options, bank = self.options, self.bank
-        noise = _layers.latents_for_seeds(seeds, self.decoder.sizes.latents)
+        noise = seeded.latents_for_seeds(seeds, self.decoder.sizes.latents)
         if bank is None:
             return noise
-        who, how = ops.split(_latent_bank.uniform_for_seeds(seeds, 2 * bank.members), 2, axis=1)
+        who, how = ops.split(latent_bank.uniform_for_seeds(seeds, 2 * bank.members), 2, axis=1)
         rows, present = bank.choose(labels, who)
         if options.interpolation == "convex":
-            weights = _latent_bank.simplex_weights(how, present)
+            weights = latent_bank.simplex_weights(how, present)
         else:
-            weights = _latent_bank.line_weights(how[:, :1], present, *options.weights)
+            weights = latent_bank.line_weights(how[:, :1], present, *options.weights)
         means, deviations = bank.mixture(rows, weights)
         jitter = ops.where(present[:, 1:2], options.jitter, max(options.jitter, 1.0))
         return means + jitter * deviations * noise

@@ -32,14 +32,14 @@ import tensorflow as tf
 from keras import ops
 
 from evenhand.data.image_table import ImageTable
-from evenhand.models.generators import _layers
+from evenhand.models.diffusion.edm import EDM, Example
+from evenhand.models.diffusion.flow import RectifiedFlow
+from evenhand.models.diffusion.non_leaking_augmentation import augment
+from evenhand.models.diffusion.schedules import WarmUp, average_decay
+from evenhand.models.diffusion.solvers import heun, multistep
 from evenhand.models.generators._diffusion_options import Options
-from evenhand.models.generators._edm import EDM, Example
-from evenhand.models.generators._flow import RectifiedFlow
-from evenhand.models.generators._non_leaking_augmentation import augment
-from evenhand.models.generators._schedules import WarmUp, average_decay
-from evenhand.models.generators._solvers import heun, multistep
-from evenhand.models.generators._unet import AUGMENTATION_SIZE, UNetSize, unet
+from evenhand.models.networks import seeded
+from evenhand.models.networks.unet import AUGMENTATION_SIZE, UNetSize, unet
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.update import Update
 
@@ -91,7 +91,7 @@ class Diffusion(ConditionalGenerator):
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
         classes = ops.one_hot(ops.cast(labels, "int32"), self.num_classes)
-        latents = _layers.latents_for_seeds(seeds, int(np.prod(self.image_shape)))
+        latents = seeded.latents_for_seeds(seeds, int(np.prod(self.image_shape)))
         noise = ops.reshape(latents, (-1, *self.image_shape))
         draw = self.process.course if self.options.sampler == "heun" else self.process.straight_course
         course = draw(lambda inputs, condition: self._drawn(inputs, condition, classes), self.options.sampling_steps)
@@ -176,7 +176,7 @@ def _adam(options: Options) -> keras.optimizers.Optimizer:
 
 
 def _network(options: Options, images: ImageTable, seed: int) -> keras.Model:
-    seeds, is_augmented = _layers.layer_seeds(seed), options.augmentation > 0.0
+    seeds, is_augmented = seeded.layer_seeds(seed), options.augmentation > 0.0
     return unet(images.image_shape, len(images.class_names), _size(options), seeds, is_augmented=is_augmented)
 
 

@@ -56,10 +56,12 @@ from pydantic import Field, model_validator
 
 from evenhand.config import Section
 from evenhand.data.image_table import ImageTable
-from evenhand.models.generators import _layers, _polarity_losses, _polarity_networks
-from evenhand.models.generators._class_bank import ClassBank, Members, bank_rows, bank_vectors
-from evenhand.models.generators._convex_generator import WEIGHT_METRICS, ConvexGenerator, weight_metrics
-from evenhand.models.generators._drawn_labels import draw_labels
+from evenhand.models.banks.class_bank import ClassBank, Members, bank_rows, bank_vectors
+from evenhand.models.banks.drawn_labels import draw_labels
+from evenhand.models.generators import _polarity_losses
+from evenhand.models.networks import polarity as polarity_networks
+from evenhand.models.networks import seeded
+from evenhand.models.networks.convex_generator import WEIGHT_METRICS, ConvexGenerator, weight_metrics
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.differentiable_augmentation import Policy, augment
 from evenhand.models.training.update import Update
@@ -132,7 +134,7 @@ class PolarityGAN(ConditionalGenerator):
 
     Attributes:
       generator: G with its `bank`, the images or codes that are mixed.
-      encoder, decoder, extractor, classifier, discriminator: see `_polarity_networks.Players`.
+      encoder, decoder, extractor, classifier, discriminator: see `polarity_networks.Players`.
     """
 
     def __init__(self, options: Options, images: ImageTable, *, seed: int) -> None:
@@ -142,9 +144,9 @@ class PolarityGAN(ConditionalGenerator):
         self.game = _polarity_losses.LeastSquares() if options.loss == "ls" else _polarity_losses.Wasserstein()
         self.judged_shares = _polarity_losses.judged_shares(images.class_counts, options.majority)
         self.generated_shares = _polarity_losses.generated_shares(images.class_counts, options.majority)
-        self.bank_rows, seeds = bank_rows(images, options.bank_images, seed), _layers.layer_seeds(seed)
+        self.bank_rows, seeds = bank_rows(images, options.bank_images, seed), seeded.layer_seeds(seed)
         self.point_shape = (options.code_size,) if self.is_code else images.image_shape
-        players = _polarity_networks.players(
+        players = polarity_networks.players(
             images.image_shape, num_classes, options.width, options.code_size, is_code=self.is_code, seeds=seeds
         )
         self.encoder, self.decoder, self.extractor, self.classifier, self.discriminator = players
@@ -153,7 +155,7 @@ class PolarityGAN(ConditionalGenerator):
         self.generator = ConvexGenerator(bank, num_classes, options.latent_size, options.entropy_floor, seeds)
         self.refiner = None
         if options.refinement:
-            self.refiner = _polarity_networks.refiner(self.point_shape, options.width, seeds)
+            self.refiner = polarity_networks.refiner(self.point_shape, options.width, seeds)
         self.set_updates(self._plan())
 
     def _plan(self) -> list[Update]:
@@ -215,7 +217,7 @@ class PolarityGAN(ConditionalGenerator):
         Returns:
           float32[n, h, w, c] or float32[n, code]; the corners of the hulls are `generator.bank.of_class(label)`, flat.
         """
-        noise = _layers.latents_for_seeds(seeds, self.generator.noise_size)
+        noise = seeded.latents_for_seeds(seeds, self.generator.noise_size)
         points, _ = self._mix(noise, ops.convert_to_tensor(labels, "int32"), training=False)
         return points
 
@@ -225,7 +227,7 @@ class PolarityGAN(ConditionalGenerator):
         return ops.reshape(points, (-1, *self.point_shape)), weights
 
     def _mix_for_training(self, labels: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
-        noise = _layers.latents_for_batch(self.generator.noise_size, labels, _fold(seed, _NOISE))
+        noise = seeded.latents_for_batch(self.generator.noise_size, labels, _fold(seed, _NOISE))
         return self._mix(noise, labels, training=True)
 
     def _refined(self, points: Tensor) -> Tensor:

@@ -37,16 +37,7 @@ from pydantic import Field
 
 from evenhand.config import Section
 from evenhand.data.image_table import ImageTable
-from evenhand.models.generators import _layers
-from evenhand.models.generators._reacgan_networks import (
-    Size,
-    blocks_for,
-    discriminator_network,
-    generator_network,
-    table_size,
-)
-from evenhand.models.generators._reacgan_settings import PAPER, SMALL
-from evenhand.models.generators._spectral_norm import SpectralEmbedding
+from evenhand.models.generators._reacgan_options import PAPER, SMALL
 from evenhand.models.losses import (
     ACCURACY_METRICS,
     d2d_cross_entropy,
@@ -54,6 +45,15 @@ from evenhand.models.losses import (
     hinge_discriminator,
     hinge_generator,
 )
+from evenhand.models.networks import seeded
+from evenhand.models.networks.reacgan import (
+    Size,
+    blocks_for,
+    discriminator_network,
+    generator_network,
+    table_size,
+)
+from evenhand.models.networks.spectral_norm import SpectralEmbedding
 from evenhand.models.training.adaptive_augmentation import AdaptiveAugmentation
 from evenhand.models.training.average import WeightAverage
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
@@ -145,7 +145,7 @@ class ReACGAN(ConditionalGenerator):
     def __init__(self, options: Options, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> None:
         super().__init__(image_shape=image_shape, num_classes=num_classes, seed=seed)
         self.options = chosen = resolve(options, image_shape)
-        seeds = _layers.layer_seeds(seed)
+        seeds = seeded.layer_seeds(seed)
         blocks = blocks_for(image_shape, chosen.size)
         self.latent_size = chosen.chunk_size * len(blocks.generator)
         classes = keras.layers.Embedding(
@@ -202,7 +202,7 @@ class ReACGAN(ConditionalGenerator):
 
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
-        latents = _layers.latents_for_seeds(seeds, self.latent_size)
+        latents = seeded.latents_for_seeds(seeds, self.latent_size)
         return self.average.network([latents, ops.convert_to_tensor(labels, "int32")], training=False)
 
     def _generator_loss(self, batch: Batch, seed: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -226,7 +226,7 @@ class ReACGAN(ConditionalGenerator):
         return loss, {**discriminator_accuracy(real, synthetic), "classification_loss": classification}
 
     def _draw(self, batch: Batch, seed: Tensor) -> Tensor:
-        latents = _layers.latents_for_batch(self.latent_size, batch.labels, seed)
+        latents = seeded.latents_for_batch(self.latent_size, batch.labels, seed)
         return self.generator([latents, batch.labels], training=True)
 
     def _judge(self, images: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:

@@ -35,13 +35,11 @@ from keras import ops
 from evenhand.data.fingerprint import of_files
 from evenhand.data.image_table import ImageTable
 from evenhand.data.pose_maps import num_channels, pose_maps
-from evenhand.models.generators import _layers
+from evenhand.models.banks.pose_bank import DRAWN_SIZE, PoseBank
 from evenhand.models.generators._initial_weights import initial_digest, load_initial
 from evenhand.models.generators._perceptual import PerceptualDistance
-from evenhand.models.generators._pose_bank import DRAWN_SIZE, PoseBank
 from evenhand.models.generators._spade_judging import Judged, Judges
 from evenhand.models.generators._spade_losses import feature_matching
-from evenhand.models.generators._spade_networks import generator_network
 from evenhand.models.generators._spade_options import Options
 from evenhand.models.losses import (
     ACCURACY_METRICS,
@@ -49,6 +47,8 @@ from evenhand.models.losses import (
     hinge_discriminator,
     hinge_generator,
 )
+from evenhand.models.networks import seeded
+from evenhand.models.networks.spade import generator_network
 from evenhand.models.training.average import WeightAverage
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.update import Update
@@ -81,7 +81,7 @@ class SPADE(ConditionalGenerator):
         super().__init__(image_shape=images.image_shape, num_classes=len(images.class_names), seed=seed)
         self.options = options
         self.bank = PoseBank(images)
-        seeds = _layers.layer_seeds(seed)
+        seeds = seeded.layer_seeds(seed)
         self.generator = generator_network(
             images.image_shape,
             num_channels(bones=options.bones),
@@ -134,7 +134,7 @@ class SPADE(ConditionalGenerator):
     def update_loss(self, update: Update, batch: Batch, seed: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The hinge losses, with feature matching and whatever else the options ask for."""
         maps = self._maps(batch.keypoints)
-        latents = _layers.latents_for_batch(self.options.latent_size, batch.labels, seed)
+        latents = seeded.latents_for_batch(self.options.latent_size, batch.labels, seed)
         images = self._paint(self.generator, latents, maps, batch.labels, training=True)
         own_seed = tf.random.experimental.stateless_fold_in(seed, _AUGMENTATION)
         judged = self.judges.judge(images, batch, maps, own_seed)
@@ -177,7 +177,7 @@ class SPADE(ConditionalGenerator):
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """Draws poses of each class: float32[n, h, w, c] in [-1, 1] of labels int32[n] and seeds int64[n]."""
         size = self.options.latent_size
-        noise = _layers.latents_for_seeds(seeds, size + DRAWN_SIZE)
+        noise = seeded.latents_for_seeds(seeds, size + DRAWN_SIZE)
         poses = self.bank.draw(
             labels, noise[:, size:], interpolates=self.options.interpolation, strength=self.options.jitter
         )
@@ -194,7 +194,7 @@ class SPADE(ConditionalGenerator):
         Returns:
           float32[n, h, w, c] in [-1, 1]; each depends on its own pose, label and seed alone.
         """
-        latents = _layers.latents_for_seeds(seeds, self.options.latent_size)
+        latents = seeded.latents_for_seeds(seeds, self.options.latent_size)
         return self._paint(self.average.network, latents, self._maps(keypoints), labels, training=False)
 
 

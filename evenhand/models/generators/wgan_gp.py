@@ -35,8 +35,8 @@ from pydantic import Field, model_validator
 
 from evenhand.config import Section
 from evenhand.data.image_table import ImageTable
-from evenhand.models.generators import _layers, _resnet
 from evenhand.models.losses import prior_cross_entropy
+from evenhand.models.networks import resnet, seeded
 from evenhand.models.training.average import WeightAverage
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.differentiable_augmentation import Policy, augment
@@ -128,9 +128,9 @@ class WassersteinGAN(ConditionalGenerator):
     def __init__(self, options: Options, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> None:
         super().__init__(image_shape=image_shape, num_classes=num_classes, seed=seed)
         self.options = options
-        seeds, layout = _layers.layer_seeds(seed), _layout(options, image_shape)
-        style = _resnet.WASSERSTEIN if options.size == "paper" else _resnet.STUDIOGAN
-        self.generator = _resnet.generator(
+        seeds, layout = seeded.layer_seeds(seed), _layout(options, image_shape)
+        style = resnet.WASSERSTEIN if options.size == "paper" else resnet.STUDIOGAN
+        self.generator = resnet.generator(
             image_shape,
             num_classes,
             latent_size=options.latent_size,
@@ -139,9 +139,9 @@ class WassersteinGAN(ConditionalGenerator):
             seeds=seeds,
         )
         if options.conditioning == "projection":
-            self.critic = _resnet.projecting_judge(image_shape, num_classes, layout=layout, style=style, seeds=seeds)
+            self.critic = resnet.projecting_judge(image_shape, num_classes, layout=layout, style=style, seeds=seeds)
         else:
-            self.critic = _resnet.classifying_judge(
+            self.critic = resnet.classifying_judge(
                 image_shape,
                 num_classes,
                 layout=layout,
@@ -180,14 +180,14 @@ class WassersteinGAN(ConditionalGenerator):
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
         network = self.generator if self.average is None else self.average.network
-        latents = _layers.latents_for_seeds(seeds, self.options.latent_size)
+        latents = seeded.latents_for_seeds(seeds, self.options.latent_size)
         return network([latents, ops.convert_to_tensor(labels, "int32")], training=False)
 
     def _class_metrics(self, name: str) -> tuple[str, ...]:
         return (name,) if self.options.conditioning == "class_head" else ()
 
     def _synthetic(self, labels: Tensor, seed: Tensor) -> Tensor:
-        latents = _layers.latents_for_batch(self.options.latent_size, labels, seed)
+        latents = seeded.latents_for_batch(self.options.latent_size, labels, seed)
         images = self.generator([latents, labels], training=True)
         return augment(images, self.options.augmentation, _fold(seed, _AUGMENT_SYNTHETIC))
 
@@ -210,7 +210,7 @@ class WassersteinGAN(ConditionalGenerator):
         loss = options.penalty * slope - gap
         if real_classes is None:
             return loss, {CRITIC_GAP: gap}
-        accuracy = _resnet.class_accuracy(real_classes, labels)
+        accuracy = resnet.class_accuracy(real_classes, labels)
         loss = loss + options.class_weight * prior_cross_entropy(real_classes, labels, 0.0)
         return loss, {CRITIC_GAP: gap, "class_accuracy": accuracy}
 
@@ -220,7 +220,7 @@ class WassersteinGAN(ConditionalGenerator):
         loss = -ops.mean(scores)
         if classes is None:
             return loss, {}
-        accuracy = _resnet.class_accuracy(classes, labels)
+        accuracy = resnet.class_accuracy(classes, labels)
         loss = loss + self.options.generator_class_weight * prior_cross_entropy(classes, labels, 0.0)
         return loss, {"synthetic_class_accuracy": accuracy}
 
@@ -255,9 +255,9 @@ def _adam(options: Options, turns: int) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(rate, beta_1=options.beta_1, beta_2=options.beta_2, epsilon=1e-8)
 
 
-def _layout(options: Options, image_shape: tuple[int, int, int]) -> _resnet.Layout:
+def _layout(options: Options, image_shape: tuple[int, int, int]) -> resnet.Layout:
     if options.size == "small":
-        return _resnet.pyramid(image_shape, options.width, most=8)
+        return resnet.pyramid(image_shape, options.width, most=8)
     if max(image_shape[:2]) < 64:
-        return _resnet.constant(image_shape, 2 * options.width, 2 * options.width)
-    return _resnet.pyramid(image_shape, options.width, most=8)
+        return resnet.constant(image_shape, 2 * options.width, 2 * options.width)
+    return resnet.pyramid(image_shape, options.width, most=8)

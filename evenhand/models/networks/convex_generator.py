@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from evenhand.models.generators import _polarity_networks
-from evenhand.models.generators._class_bank import ClassBank
+from evenhand.models.banks.class_bank import ClassBank
+from evenhand.models.networks import polarity as polarity_networks
 
 Tensor = Any
 
@@ -40,8 +40,8 @@ class ConvexGenerator(keras.layers.Layer):
     ) -> None:
         super().__init__(dtype="float32")
         self.bank, self.num_classes, self.latent_size = bank, num_classes, latent_size
-        self.mapping = _polarity_networks.mapping(num_classes, latent_size, seeds)
-        self.weighting = ConvexWeights(int(bank.counts.sum()), _polarity_networks.MAPPED, entropy_floor, next(seeds))
+        self.mapping = polarity_networks.mapping(num_classes, latent_size, seeds)
+        self.weighting = ConvexWeights(int(bank.counts.sum()), polarity_networks.MAPPED, entropy_floor, next(seeds))
         self.built = True
 
     @property

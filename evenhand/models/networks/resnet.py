@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple
 import keras
 from keras import ops
 
-from evenhand.models.generators._conditional_norm import ConditionalBatchNormalization
-from evenhand.models.generators._resampling import DoublingConv2D, HalvingConv2D, SpectralHalvingConv2D
-from evenhand.models.generators._spectral_norm import SpectralConv2D, SpectralDense
+from evenhand.models.networks.conditional_norm import ConditionalBatchNormalization
+from evenhand.models.networks.resampling import DoublingConv2D, HalvingConv2D, SpectralHalvingConv2D
+from evenhand.models.networks.spectral_norm import SpectralConv2D, SpectralDense
 
 Tensor = Any
 MakeInitializer = Callable[[int], keras.initializers.Initializer]

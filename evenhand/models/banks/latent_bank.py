@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from evenhand.models.generators._class_bank import nearest
+from evenhand.models.banks.class_bank import nearest
 
 Tensor = Any
 

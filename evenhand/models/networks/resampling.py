@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from evenhand.models.generators._spectral_norm import SpectralConv2D
+from evenhand.models.networks.spectral_norm import SpectralConv2D
 
 Tensor = Any
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from evenhand.models.generators import _layers
+from evenhand.models.networks import seeded
 
 Tensor = Any
 
@@ -24,7 +24,7 @@ def mapping(num_classes: int, latent_size: int, seeds: Iterator[int]) -> keras.M
     latent, one_hot = keras.Input((latent_size,), name="latent"), keras.Input((num_classes,), name="one_hot")
     x = keras.layers.Concatenate()([latent, one_hot])
     for units in (256, MAPPED):
-        x = keras.layers.Dense(units, activation="relu", kernel_initializer=_layers.he(next(seeds)))(x)
+        x = keras.layers.Dense(units, activation="relu", kernel_initializer=seeded.he(next(seeds)))(x)
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
     return keras.Model([latent, one_hot], _in_float32(x), name="mapping")
 
@@ -64,9 +64,9 @@ def image_encoder(image_shape: tuple[int, int, int], width: int, size: int, seed
     image = keras.Input(image_shape, name="image")
     x = image
     for _ in range(_halvings(image_shape)):
-        x = keras.layers.Conv2D(
-            width, 5, padding="same", activation="relu", kernel_initializer=_layers.he(next(seeds))
-        )(x)
+        x = keras.layers.Conv2D(width, 5, padding="same", activation="relu", kernel_initializer=seeded.he(next(seeds)))(
+            x
+        )
         x = keras.layers.AveragePooling2D(2, padding="same")(x)
     x = keras.layers.Dense(size, kernel_initializer=_glorot(seeds))(keras.layers.Flatten()(x))
     return keras.Model(image, keras.layers.Activation("tanh", dtype="float32")(x), name="encoder")
@@ -90,14 +90,14 @@ def decoder(image_shape: tuple[int, int, int], width: int, size: int, seeds: Ite
     start = (-(-height // factor), -(-image_width // factor))
     code = keras.Input((size,), name="code")
     x = keras.layers.Dense(
-        start[0] * start[1] * 2 * width, activation="relu", kernel_initializer=_layers.he(next(seeds))
+        start[0] * start[1] * 2 * width, activation="relu", kernel_initializer=seeded.he(next(seeds))
     )(code)
     x = keras.layers.Reshape((*start, 2 * width))(x)
     for _ in range(doublings):
         x = keras.layers.UpSampling2D()(x)
-        x = keras.layers.Conv2D(
-            width, 3, padding="same", activation="relu", kernel_initializer=_layers.he(next(seeds))
-        )(x)
+        x = keras.layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer=seeded.he(next(seeds)))(
+            x
+        )
     x = keras.layers.Conv2D(channels, 3, padding="same", kernel_initializer=_glorot(seeds))(x)
     x = keras.layers.Cropping2D(((0, factor * start[0] - height), (0, factor * start[1] - image_width)))(x)
     return keras.Model(code, keras.layers.Activation("tanh", dtype="float32")(x), name="decoder")
@@ -112,7 +112,7 @@ def refiner(shape: tuple[int, ...], width: int, seeds: Iterator[int]) -> keras.M
     x = point
     is_image = len(shape) == 3
     for _ in range(2):
-        initializer = _layers.he(next(seeds))
+        initializer = seeded.he(next(seeds))
         layer = (
             keras.layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer=initializer)
             if is_image

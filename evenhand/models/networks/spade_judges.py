@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from evenhand.models.generators import _layers
-from evenhand.models.generators._spectral_norm import SpectralConv2D, SpectralDense
+from evenhand.models.networks import seeded
+from evenhand.models.networks.spectral_norm import SpectralConv2D, SpectralDense
 
 Tensor = Any
 
@@ -150,6 +150,6 @@ def _judging_block(x: Tensor, filters: int, seeds: Iterator[int], *, is_first: b
 def proxy_network(inputs: int, embedding_size: int, seeds: Iterator[int]) -> keras.Model:
     """Normalised key points float[n, inputs] -> the embedding that an image of that pose should have, float32[n, d]."""
     pose = keras.Input((inputs,), name="pose")
-    x = _leaky(keras.layers.Dense(embedding_size, kernel_initializer=_layers.he(next(seeds)))(pose))
+    x = _leaky(keras.layers.Dense(embedding_size, kernel_initializer=seeded.he(next(seeds)))(pose))
     x = keras.layers.Dense(embedding_size, kernel_initializer=_glorot(next(seeds)))(x)
     return keras.Model(pose, _float32(x), name="proxies")

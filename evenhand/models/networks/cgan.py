@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from evenhand.models.generators import _layers
+from evenhand.models.networks import seeded
 
 Tensor = Any
 
@@ -25,7 +25,7 @@ _JUDGE_WIDTHS = (1024, 512, 256)
 def _inputs(num_classes: int, latent_size: int, embedding_size: int, seeds: Iterator[int]) -> tuple[list[Any], Tensor]:
     latent = keras.Input((latent_size,), name="latent")
     label = keras.Input((), dtype="int32", name="label")
-    embedded = _layers.label_embedding(num_classes, embedding_size, seeds)(label)
+    embedded = seeded.label_embedding(num_classes, embedding_size, seeds)(label)
     return [latent, label], keras.layers.Concatenate()([latent, embedded])
 
 
@@ -64,14 +64,14 @@ def perceptron_generator(
     widths = PERCEPTRONS[variant]
     is_big = variant.startswith("big")
     for index, width in enumerate(widths):
-        x = _layers.dense(width, x.shape[-1], seeds)(x)
+        x = seeded.dense(width, x.shape[-1], seeds)(x)
         if is_big and index == len(widths) - 1:
             x = _batch_norm()(x)
         x = keras.layers.ReLU(negative_slope=0.0 if variant.endswith("relu") else 0.2)(x)
         if is_big and index == 1:
             x = _batch_norm()(x)
     height, width, channels = image_shape
-    x = _layers.dense(height * width * channels, x.shape[-1], seeds)(x)
+    x = seeded.dense(height * width * channels, x.shape[-1], seeds)(x)
     return _image_model(inputs, keras.layers.Reshape(image_shape)(x))
 
 
@@ -84,13 +84,13 @@ def perceptron_discriminator(
     """
     image = keras.Input(image_shape, name="image")
     label = keras.Input((), dtype="int32", name="label")
-    embedded = _layers.label_embedding(num_classes, embedding_size, seeds)(label)
+    embedded = seeded.label_embedding(num_classes, embedding_size, seeds)(label)
     x = keras.layers.Concatenate()([keras.layers.Flatten()(image), embedded])
     for width in _JUDGE_WIDTHS:
-        x = _layers.dense(width, x.shape[-1], seeds)(x)
+        x = seeded.dense(width, x.shape[-1], seeds)(x)
         x = keras.layers.LeakyReLU(negative_slope=0.2)(x)
         x = keras.layers.Dropout(dropout, seed=next(seeds))(x)
-    return _logit_model([image, label], _layers.dense(1, x.shape[-1], seeds)(x))
+    return _logit_model([image, label], seeded.dense(1, x.shape[-1], seeds)(x))
 
 
 def dccgan_generator(
@@ -100,12 +100,12 @@ def dccgan_generator(
     height, width, channels = image_shape
     start = (-(-height // 4), -(-width // 4))
     inputs, x = _inputs(num_classes, *sizes, seeds)
-    x = keras.layers.LeakyReLU(negative_slope=0.2)(_layers.dense(start[0] * start[1], x.shape[-1], seeds)(x))
+    x = keras.layers.LeakyReLU(negative_slope=0.2)(seeded.dense(start[0] * start[1], x.shape[-1], seeds)(x))
     x = keras.layers.Reshape((*start, 1))(x)
     for filters, kernel, stride in ((128, 4, 2), (256, 4, 2), (128, 5, 1)):
-        x = _layers.convolution(filters, kernel, stride, x.shape[-1], seeds, is_transposed=True)(x)
+        x = seeded.convolution(filters, kernel, stride, x.shape[-1], seeds, is_transposed=True)(x)
         x = keras.layers.LeakyReLU(negative_slope=0.2)(x)
-    x = _layers.convolution(channels, 5, 1, x.shape[-1], seeds)(x)
+    x = seeded.convolution(channels, 5, 1, x.shape[-1], seeds)(x)
     return _image_model(inputs, _crop(x, height, width))
 
 
@@ -128,12 +128,12 @@ def convolutional_generator(
     start = (-(-height // factor), -(-image_width // factor))
     widths = [width * min(2**level, 8) for level in reversed(range(doublings))]
     inputs, x = _inputs(num_classes, *sizes, seeds)
-    x = keras.layers.Dense(start[0] * start[1] * widths[0], kernel_initializer=_layers.he(next(seeds)))(x)
+    x = keras.layers.Dense(start[0] * start[1] * widths[0], kernel_initializer=seeded.he(next(seeds)))(x)
     x = keras.layers.ReLU()(_batch_norm()(keras.layers.Reshape((*start, widths[0]))(x)))
     for filters in widths[1:]:
-        x = keras.layers.Conv2DTranspose(filters, 4, 2, "same", kernel_initializer=_layers.he(next(seeds)))(x)
+        x = keras.layers.Conv2DTranspose(filters, 4, 2, "same", kernel_initializer=seeded.he(next(seeds)))(x)
         x = keras.layers.ReLU()(_batch_norm()(x))
-    x = keras.layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=_layers.he(next(seeds)))(x)
+    x = keras.layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=seeded.he(next(seeds)))(x)
     return _image_model(inputs, _crop(x, height, image_width))
 
 
@@ -150,10 +150,10 @@ def projection_discriminator(
     x = image
     for level in range(_doublings(image_shape)):
         filters = width * min(2**level, 8)
-        x = keras.layers.Conv2D(filters, 4, 2, "same", kernel_initializer=_layers.he(next(seeds)))(x)
+        x = keras.layers.Conv2D(filters, 4, 2, "same", kernel_initializer=seeded.he(next(seeds)))(x)
         x = keras.layers.LeakyReLU(negative_slope=0.2)(x)
         x = keras.layers.Dropout(dropout, seed=next(seeds))(x)
-    features = keras.layers.Dense(8 * width, kernel_initializer=_layers.he(next(seeds)))(keras.layers.Flatten()(x))
+    features = keras.layers.Dense(8 * width, kernel_initializer=seeded.he(next(seeds)))(keras.layers.Flatten()(x))
     features = keras.layers.LeakyReLU(negative_slope=0.2)(features)
     classes = keras.layers.Embedding(
         num_classes, 8 * width, embeddings_initializer=keras.initializers.RandomNormal(stddev=0.1, seed=next(seeds))

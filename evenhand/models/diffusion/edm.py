@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from evenhand.models.generators._solvers import Course, Predict
+from evenhand.models.diffusion.solvers import Course, Predict
 
 Tensor = Any
 

@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from evenhand.models.generators._edm import Example
-from evenhand.models.generators._solvers import Course, Predict, Slope
+from evenhand.models.diffusion.edm import Example
+from evenhand.models.diffusion.solvers import Course, Predict, Slope
 
 Tensor = Any
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from evenhand.models.generators._spectral_norm import Initializer, SpectralDense
+from evenhand.models.networks.spectral_norm import Initializer, SpectralDense
 
 Tensor = Any
 

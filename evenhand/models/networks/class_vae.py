@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from evenhand.models.generators._experts import ExpertDense, ExpertDoubling, ExpertHalving, ExpertProjection, take
+from evenhand.models.networks.experts import ExpertDense, ExpertDoubling, ExpertHalving, ExpertProjection, take
 
 Tensor = Any
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from evenhand.models.generators._conditional_norm import ConditionalBatchNormalization
-from evenhand.models.generators._spectral_norm import SpectralConv2D, SpectralDense
+from evenhand.models.networks.conditional_norm import ConditionalBatchNormalization
+from evenhand.models.networks.spectral_norm import SpectralConv2D, SpectralDense
 
 Tensor = Any
 Size = Literal["small", "paper"]

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from evenhand.models.generators import _layers
-from evenhand.models.generators._spectral_norm import SpectralConv2D
+from evenhand.models.networks import seeded
+from evenhand.models.networks.spectral_norm import SpectralConv2D
 
 Tensor = Any
 Kind = Literal["instance", "batch"]
@@ -42,7 +42,7 @@ class SpatialNormalization(keras.layers.Layer):
 
     def build(self, input_shape: list[tuple[int, ...]]) -> None:
         """Builds the normalisation, the convolutions and, where there is a condition, its linear map."""
-        seeds = _layers.layer_seeds(self.seed)
+        seeds = seeded.layer_seeds(self.seed)
         images, maps, *conditions = input_shape
         channels = images[-1]
         settings: dict[str, Any] = {"dtype": self.dtype_policy}
@@ -53,7 +53,7 @@ class SpatialNormalization(keras.layers.Layer):
             else keras.layers.GroupNormalization(groups=-1, **plain)
         )
         self.shared = keras.layers.Conv2D(
-            self.hidden, 3, padding="same", activation="relu", kernel_initializer=_layers.he(next(seeds)), **settings
+            self.hidden, 3, padding="same", activation="relu", kernel_initializer=seeded.he(next(seeds)), **settings
         )
         # Gamma and beta at once: twice the filters are quicker than twice the convolutions.
         self.gamma_beta = keras.layers.Conv2D(
@@ -170,7 +170,7 @@ def generator_network(  # noqa: PLR0913 - the sizes of a network
     label = keras.Input((), dtype="int32", name="label")
     condition = latent
     if num_classes:
-        embedded = _layers.label_embedding(num_classes, _CLASS_SIZE, seeds)(label)
+        embedded = seeded.label_embedding(num_classes, _CLASS_SIZE, seeds)(label)
         condition = keras.layers.Concatenate()([latent, embedded])
     padded = keras.layers.ZeroPadding2D(((0, extra[0]), (0, extra[1])))(maps) if any(extra) else maps
     widths = [width * min(2**level, _MOST) for level in range(steps, -1, -1)]

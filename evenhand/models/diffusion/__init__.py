@@ -1,0 +1,1 @@
+"""How diffusion models are made to learn and to draw: preconditioning, paths, solvers, schedules."""
