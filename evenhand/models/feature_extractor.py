@@ -1,87 +1,127 @@
-"""A small network that learns to tell a run's classes apart, and so says which images are alike.
-
-Distances between generated and real images need features in which likeness means something for the data at hand. Those
-of a network trained on ImageNet say little of 28-pixel digits and need a download; this one trains in seconds on the
-real training images. Its values compare generators on the same data only, and only with the same extractor: `name` says
-which it is.
-"""
+"""From images to features in which distances mean likeness, and to class probabilities where there are any."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+import tensorflow as tf
 from numpy.typing import NDArray
 
-from evenhand.config import Augmentation
-from evenhand.data.batches import batches
+from evenhand import progress
+from evenhand.data.decode import to_pixels
 from evenhand.data.image_table import ImageTable
+from evenhand.data.readable_images import ReadableImages
+from evenhand.evaluation.generative_scores import Features
 
-FEATURES = 64
+ImageShape = tuple[int, int, int]
+Outputs = tuple[Any, Any | None]
 
-_STEPS, _BATCH, _LEARNING_RATE = 300, 64, 2e-3
-_WIDTH, _MOST_FILTERS, _SMALLEST_MAP = 16, 64, 4
-_AUGMENTATION = Augmentation(rotation=10.0, shift=0.1, zoom=0.1)
+_CHUNK = 256
 
 
 class FeatureExtractor:
-    """Images to features; see `train_extractor`.
-
-    Attributes:
-      name: of this very extractor, with a digest of its weights.
-    """
-
-    def __init__(self, network: keras.Model) -> None:
-        self._features = keras.Model(network.input, network.get_layer("features").output)
-        digest = hashlib.sha256()
-        for weight in network.get_weights():
-            digest.update(np.ascontiguousarray(weight).tobytes())
-        self.name = f"class_features-{digest.hexdigest()[:8]}"
-
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32[n, 64] of uint8[n, h, w, c]."""
-        chunks = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
-        features = [np.asarray(self._features(chunk.astype(np.float32), training=False)) for chunk in chunks]
-        return np.concatenate(features) if features else np.zeros((0, FEATURES), np.float32)
-
-
-def train_extractor(images: ImageTable, *, seed: int) -> FeatureExtractor:
-    """Trains an extractor on labelled images, every class alike often, with small rotations, shifts and zooms.
+    """Images to features, a batch at a time.
 
     Args:
-      images: real training images.
-      seed: of weights and batches.
+      name: names this very extractor: what it is, and a digest of its weights. Numbers that were measured on features
+        of different names are never comparable.
+      image_shape: height, width and channels of the images that it takes.
+      outputs: float32[b, h, w, c] in 0..255 -> features float[b, d] and class probabilities float[b, k] or None.
+      batch_size: most images in a batch.
     """
-    network = _network(images.image_shape, len(images.class_names), seed)
-    network.compile(
-        keras.optimizers.Adam(_LEARNING_RATE),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-        steps_per_execution=10,
+
+    def __init__(
+        self, name: str, image_shape: ImageShape, outputs: Callable[[Any], Outputs], *, batch_size: int = 64
+    ) -> None:
+        self.name, self.image_shape, self._outputs, self._batch_size = name, image_shape, outputs, batch_size
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32[n, d] of uint8[n, h, w, c]."""
+        return self.with_probabilities(images)[0]
+
+    def with_probabilities(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Features float32[n, d] of uint8[n, h, w, c], and class probabilities float32[n, k] where there are any."""
+        starts = range(0, max(1, len(images)), self._batch_size)
+        batches = (images[start : start + self._batch_size] for start in starts)
+        features, probabilities = zip(*(self._outputs(batch.astype(np.float32)) for batch in batches), strict=True)
+        return _joined(features), None if probabilities[0] is None else _joined(probabilities)
+
+
+def _joined(parts: Iterable[Any]) -> NDArray[np.float32]:
+    return np.concatenate([np.asarray(part, np.float32) for part in parts])
+
+
+def of_network(kind: str, network: keras.Model, *, batch_size: int = 64) -> FeatureExtractor:
+    """An extractor that is a Keras network, named by its kind and a digest of its weights.
+
+    Args:
+      kind: what it is, e.g. `cnn`.
+      network: float32[n, h, w, c] in 0..255 -> [features] or [features, probabilities].
+      batch_size: most images in a batch.
+    """
+    _, height, width, channels = network.input_shape
+    has_probabilities = len(network.outputs) > 1
+
+    @tf.function(input_signature=[tf.TensorSpec([None, height, width, channels])], autograph=False)
+    def outputs(images: Any) -> Outputs:
+        found = network(images, training=False)
+        return (found[0], found[1]) if has_probabilities else (found[0] if isinstance(found, list) else found, None)
+
+    name = f"{kind}-{weights_digest(network.get_weights())}"
+    return FeatureExtractor(name, (height, width, channels), outputs, batch_size=batch_size)
+
+
+def weights_digest(weights: Iterable[NDArray[Any]]) -> str:
+    """Eight hexadecimal digits over the values of all weights, in order."""
+    digest = hashlib.sha256()
+    for weight in weights:
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()[:8]
+
+
+def extract_features(
+    extractor: FeatureExtractor,
+    images: ImageTable | ReadableImages,
+    *,
+    labels: NDArray[np.int32] | None = None,
+    task: str = "extract features",
+) -> Features:
+    """Features of all images, for `generative_scores`; pixels are held a chunk at a time.
+
+    Args:
+      extractor: of the registry's kind `models.extractors`.
+      images: a table, whose images are resized where the extractor takes others, or images read from a source.
+      labels: int32[n], to use instead of the images' own, -1 for classes that the other side lacks; None keeps them.
+      task: what progress calls it.
+    """
+    shape = extractor.image_shape
+    chunks = table_chunks(images, shape) if isinstance(images, ImageTable) else images.chunks(shape)
+    features, probabilities, done = [], [], 0
+    for chunk in chunks:
+        values, likely = extractor.with_probabilities(chunk)
+        features.append(values)
+        probabilities.append(likely)
+        done += len(chunk)
+        progress.advance(task, done, len(images), "image")
+    if not features:
+        raise ValueError("there are no images to extract features of")
+    return Features(
+        values=np.concatenate(features),
+        labels=images.labels if labels is None else labels,
+        extractor=extractor.name,
+        probabilities=None if probabilities[0] is None else _joined(probabilities),
     )
-    data = batches(
-        images, batch_size=_BATCH, sampling="balanced", seed=seed, num_steps=_STEPS, augmentation=_AUGMENTATION
-    )
-    network.fit(data, epochs=1, shuffle=False, verbose=0)
-    return FeatureExtractor(network)
 
 
-def _network(image_shape: tuple[int, int, int], num_classes: int, seed: int) -> keras.Model:
-    seeds = np.random.default_rng(seed)
-
-    def initializer() -> keras.initializers.Initializer:
-        return keras.initializers.HeNormal(seed=int(seeds.integers(2**31)))
-
-    images = keras.Input(image_shape)
-    x = layers.Rescaling(1 / 127.5, offset=-1.0)(images)
-    filters = _WIDTH
-    while min(x.shape[1:3]) > _SMALLEST_MAP:
-        x = layers.Conv2D(filters, 4, 2, "same", kernel_initializer=initializer(), use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-        filters = min(2 * filters, _MOST_FILTERS)
-    x = layers.Dense(FEATURES, kernel_initializer=initializer(), activation="relu")(layers.Flatten()(x))
-    features = layers.Activation("linear", dtype="float32", name="features")(x)
-    logits = layers.Dense(num_classes, kernel_initializer=initializer(), dtype="float32")(features)
-    return keras.Model(images, logits)
+def table_chunks(table: ImageTable, image_shape: ImageShape) -> Iterator[NDArray[np.uint8]]:
+    """A table's images in order, uint8[b, *image_shape], resized by the package's one resize where they differ."""
+    height, _, channels = image_shape
+    for start in range(0, len(table), _CHUNK):
+        chunk = np.asarray(table.images[start : start + _CHUNK])
+        if chunk.shape[1:] != image_shape:
+            chunk = np.stack([to_pixels(image, height, channels) for image in chunk])
+        yield chunk

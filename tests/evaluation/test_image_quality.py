@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -26,6 +27,33 @@ def test_frechet_distance_agrees_with_the_matrix_root(num_real: int, num_synthet
     root = linalg.sqrtm(s @ t).real
     expected = np.sum((x.mean(0) - y.mean(0)) ** 2) + np.trace(s + t - 2 * root)
     assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-6)
+
+
+def test_frechet_distance_of_features_that_lie_in_a_plane_counts_no_rounding() -> None:
+    # 400 images of rank 3 in 40 features: 37 eigenvalues of either covariance are rounding alone.
+    plane = np.random.default_rng(3).normal(size=(3, 40))
+    x, y = (np.random.default_rng(seed).normal(size=(400, 3)) for seed in (1, 2))
+    assert frechet_distance(x @ plane, x @ plane) == pytest.approx(0.0, abs=1e-9)
+    orthonormal, _ = np.linalg.qr(plane.T)
+    inside = frechet_distance(x @ plane @ orthonormal, y @ plane @ orthonormal)
+    assert frechet_distance(x @ plane, y @ plane) == pytest.approx(inside, rel=1e-9)
+    assert frechet_distance(np.ones((9, 2)), np.full((9, 2), 3.0)) == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("num", [20, 500])
+def test_frechet_distance_in_parts_is_that_of_the_whole(num: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = features(1, num, 30), features(2, num, 30, 0.5)
+    whole = frechet_distance(x, y)
+    monkeypatch.setattr(image_quality, "_PART_VALUES", 700)
+    assert frechet_distance(x, y) == pytest.approx(whole, rel=1e-9)
+
+
+def test_float32_features_score_as_the_same_numbers_in_float64() -> None:
+    x, y = features(1, 200, 8).astype(np.float32), features(2, 200, 8, 0.5).astype(np.float32)
+    wide = x.astype(np.float64), y.astype(np.float64)
+    assert frechet_distance(x, y) == pytest.approx(frechet_distance(*wide), rel=1e-9)
+    assert kernel_distance(x, y, subset_size=50) == pytest.approx(kernel_distance(*wide, subset_size=50), rel=1e-9)
+    assert prdc(x, y) == prdc(*wide)
 
 
 def test_frechet_distance_of_worked_gaussians() -> None:
@@ -82,6 +110,7 @@ def test_inception_score_of_worked_rows() -> None:
 @pytest.mark.parametrize("chunk", [8_000_000, 700])
 def test_prdc_agrees_with_the_prdc_package(seed: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_quality, "_CHUNK_VALUES", chunk)
+    monkeypatch.setattr(image_quality, "_PART_VALUES", chunk)
     x, y = features(seed, 150, 6, 100.0), features(seed + 10, 120, 6, 100.4)
     with contextlib.redirect_stdout(io.StringIO()):
         expected = compute_prdc(x, y, nearest_k=5)
@@ -101,3 +130,17 @@ def test_features_that_do_not_fit_are_refused() -> None:
             frechet_distance(good, bad)
     with pytest.raises(ValueError, match=r"k must be in \[1, 10\)"):
         prdc(good, good, k=10)
+
+
+def test_the_inputs_are_never_copied_whole() -> None:
+    # One side in float64 would take 4 MB.
+    x, y = features(1, 4000, 128).astype(np.float32), features(2, 4000, 128).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_quality, "_CHUNK_VALUES", 40_000)
+        patch.setattr(image_quality, "_PART_VALUES", 40_000)
+        for measure in (frechet_distance, lambda *sides: kernel_distance(*sides, subset_size=100), prdc):
+            tracemalloc.start()
+            measure(x, y)
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < 2.5e6, measure

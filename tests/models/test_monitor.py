@@ -12,7 +12,8 @@ import tensorflow as tf
 from evenhand import progress
 from evenhand.config import Generator, Monitor
 from evenhand.data.image_table import ImageTable
-from evenhand.models.feature_extractor import FEATURES, FeatureExtractor, train_extractor
+from evenhand.models.extractors.cnn import FEATURES, train_extractor
+from evenhand.models.feature_extractor import FeatureExtractor
 from evenhand.models.generator_artifact import GeneratorCard, save_generator
 from evenhand.models.train_generator import GeneratorRun, train_generator
 from evenhand.models.training.best_weights import BestWeights

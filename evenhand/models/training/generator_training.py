@@ -14,7 +14,7 @@ from evenhand.config import Generator
 from evenhand.data.batches import batches
 from evenhand.data.image_table import ImageTable
 from evenhand.models.drawing_functions import sampler_in_memory
-from evenhand.models.feature_extractor import train_extractor
+from evenhand.models.extractors.cnn import train_extractor
 from evenhand.models.training import checkpoint
 from evenhand.models.training.best_weights import BestWeights
 from evenhand.models.training.conditional_generator import ConditionalGenerator

@@ -1,0 +1,63 @@
+"""The `generator` and `synthetic` sections."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from evenhand import registry
+from evenhand.config.section import Section, Share
+
+
+class Monitor(Section):
+    """How a generator is watched while it trains: sample grids, a Frechet distance, per-class diversity.
+
+    Attributes:
+      every: training steps between two looks; None looks eight times, at least 100 steps apart.
+      keep_best: use the weights with the lowest Frechet distance, not the last ones.
+    """
+
+    every: int | None = Field(None, ge=1)
+    keep_best: bool = True
+
+
+class Generator(Section):
+    """The generator and its training.
+
+    Attributes:
+      name: a name from `registry.names("models.generators")` or a dotted path.
+      options: the generator's own `Options`.
+      steps: training steps; a step updates every network of the generator once (or as it says).
+      batch_size: real images in a step.
+      sampling: how real images are drawn: every class alike, as they come, or by the square root of the counts.
+      monitor: how it is watched; None does not. A training of fewer than 100 steps is not watched.
+    """
+
+    name: str = "cgan"
+    options: dict[str, Any] = {}
+    steps: int = Field(1000, ge=1)
+    batch_size: int = Field(64, ge=2)
+    sampling: Literal["balanced", "instance", "sqrt"] = "balanced"
+    monitor: Monitor | None = Monitor()
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        registry.check("models.generators", value, "generator.name")
+        return value
+
+
+class Synthetic(Section):
+    """How many synthetic images are drawn.
+
+    Attributes:
+      per_class: images of every class (S1 takes 1000), or `balance`: what each class lacks to the largest (S3).
+      filter: only null so far: every image drawn is used.
+      max_copy_share: share of the synthetic images that may be copies of training images; with more the run ends with
+        exit code 3. None for no gate.
+    """
+
+    per_class: Annotated[int, Field(ge=1)] | Literal["balance"] = 1000
+    filter: None = None
+    max_copy_share: Share | None = None

@@ -1,0 +1,54 @@
+"""What all sections of the config have in common: frozen, validated, strict about their keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evenhand.errors import UserError, did_you_mean
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+_Options = TypeVar("_Options", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A frozen part of the config that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def canonical_json(self) -> str:
+        """The section as JSON with sorted keys: equal sections give equal text."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def digest(text: str) -> str:
+    """A short, stable name for `text`: 16 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse_options(model: type[_Options], options: Mapping[str, Any], where: str) -> _Options:
+    """Validates the options of a generator, classifier, strategy or source against its own `Options`.
+
+    Args:
+      model: the entry's `Options`.
+      options: what the config gives.
+      where: the config's field, e.g. `generator.options`.
+
+    Raises:
+      UserError: naming the first option that is wrong, and for an unknown one the nearest that is known.
+    """
+    try:
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] != "extra_forbidden":
+            raise UserError(f"{where}.{name}", f"{first['msg']}, not {first['input']!r}", "correct it") from error
+        known = list(model.model_fields)
+        hint = did_you_mean(name, known, f"it takes {', '.join(known) or 'no options'}")
+        raise UserError(f"{where}.{name}", "there is no such option", hint) from error

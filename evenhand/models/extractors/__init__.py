@@ -1,0 +1,1 @@
+"""Feature extractors that synthetic images are scored on, one file each."""

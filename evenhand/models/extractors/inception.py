@@ -1,0 +1,81 @@
+"""InceptionV3 of Keras applications with its ImageNet weights; not the network of the published FID.
+
+Images are brought to 299 x 299 pixels in RGB by the package's one resize (Pillow bilinear), scaled to [-1, 1], and
+their features are the 2,048 averages before the last layer (Szegedy et al. 2016). FID, KID and the Inception Score were
+published with a TensorFlow 1 network of other weights and 1,008 outputs: those numbers and these are of the same order,
+and never comparable. The weights are never downloaded: they are Keras' own files, in its cache or where `weights` says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+
+from evenhand.config import Section
+from evenhand.data.image_table import ImageTable
+from evenhand.errors import UserError
+from evenhand.models.feature_extractor import FeatureExtractor, ImageShape, of_network
+
+IMAGE_SIZE = 299
+
+_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels"
+_FILES = (f"{_FILE}.h5", f"{_FILE}_notop.h5")
+
+
+class Options(Section):
+    """Options of `inception`.
+
+    Attributes:
+      weights: Keras' weights file of InceptionV3, with its last layer (which the Inception Score needs) or without
+        (`…_notop.h5`); None looks into Keras' cache.
+    """
+
+    weights: str | None = None
+
+
+def cached_weights() -> Path | None:
+    """The weights in Keras' cache, those with the last layer first; None where there are none."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return next((home / "models" / name for name in _FILES if (home / "models" / name).is_file()), None)
+
+
+def build(
+    options: Options, training_images: Callable[[], ImageTable], *, image_shape: ImageShape, seed: int
+) -> FeatureExtractor:
+    """Reads the weights; `training_images`, `image_shape` and `seed` play no part.
+
+    Raises:
+      UserError: if there are no weights, or they are of another network.
+    """
+    del training_images, image_shape, seed
+    weights = cached_weights() if options.weights is None else Path(options.weights)
+    if weights is None:
+        raise UserError(
+            "--extractor inception",
+            f"there is neither {_FILES[0]} nor {_FILES[1]} in the folder models of Keras' cache",
+            "download one from Keras applications, give its path as --extractor PATH.h5, or use --extractor cnn",
+        )
+    if not weights.is_file():
+        raise UserError(str(weights), "there is no such weights file", "give Keras' weights file of InceptionV3")
+    return of_network(f"inception_v3_keras_{IMAGE_SIZE}px", _network(weights), batch_size=32)
+
+
+def _network(weights: Path) -> keras.Model:
+    has_top = "notop" not in weights.name
+    shape = (IMAGE_SIZE, IMAGE_SIZE, 3)
+    try:
+        network = keras.applications.InceptionV3(include_top=has_top, weights=weights, input_shape=shape, pooling="avg")
+    except (OSError, ValueError, KeyError) as error:
+        problem = " ".join(str(error).split())[:200]
+        raise UserError(
+            str(weights),
+            f"does not fit InceptionV3 ({problem})",
+            "give Keras' own file; one without the last layer must have `notop` in its name",
+        ) from error
+    outputs = [network.get_layer("avg_pool").output, network.output] if has_top else network.output
+    images = keras.Input(shape)
+    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(images)
+    return keras.Model(images, keras.Model(network.input, outputs)(scaled))
