@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize
 
 BINS = 15
 
 _LEAST = 1e-12
-_TEMPERATURES = (0.05, 20.0)
 
 
 @dataclass(frozen=True)
@@ -22,28 +20,33 @@ class ReliabilityCurve:
       confidence: float64[b], mean confidence in each bin, rising.
       accuracy: float64[b], share of the bin's images that are right.
       count: int64[b], images in the bin.
+      weight: float64[b], share of the bin in the error, summing to 1; that of its images unless images are weighted.
     """
 
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
     count: NDArray[np.int64]
+    weight: NDArray[np.float64]
 
     @property
     def error(self) -> float:
         """Expected calibration error: the mean gap, weighted by images."""
-        return float(np.average(np.abs(self.confidence - self.accuracy), weights=self.count))
+        return min(1.0, float(np.abs(self.confidence - self.accuracy) @ self.weight))
 
 
-def reliability_curve(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = BINS) -> ReliabilityCurve:
+def reliability_curve(
+    labels: ArrayLike, probabilities: ArrayLike, *, bins: int = BINS, weights: ArrayLike | None = None
+) -> ReliabilityCurve:
     """The curve of the predicted class's probability (Guo et al., On Calibration of Modern Neural Networks, 2017).
 
     Args:
       labels: int[n], true classes; at least one.
       probabilities: float[n, c].
       bins: of equal width over [0, 1].
+      weights: float[n], of each image, e.g. to stand for another prior of the classes; None weighs all alike.
     """
     y, p = _checked(labels, probabilities)
-    return _curve(p.max(axis=1), p.argmax(axis=1) == y, bins)
+    return _curve(p.max(axis=1), p.argmax(axis=1) == y, bins, weights)
 
 
 def class_reliability_curve(
@@ -57,30 +60,11 @@ def class_reliability_curve(
     return _curve(p[:, label], y == label, bins)
 
 
-def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = BINS) -> float:
+def expected_calibration_error(
+    labels: ArrayLike, probabilities: ArrayLike, *, bins: int = BINS, weights: ArrayLike | None = None
+) -> float:
     """Mean gap between confidence and accuracy over bins of equal width, in [0, 1]; 0 is calibrated."""
-    return reliability_curve(labels, probabilities, bins=bins).error
-
-
-def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """The temperature T that makes softmax(log p / T) most likely on held-out images (Guo et al., 2017).
-
-    Args:
-      labels: int[n], of validation images; at least one.
-      probabilities: float[n, c].
-
-    Returns:
-      T in [0.05, 20]; above 1 where the classifier was too sure.
-    """
-    y, p = _checked(labels, probabilities)
-    logs = np.log(np.maximum(p, _LEAST))
-
-    def loss(log_temperature: float) -> float:
-        scaled = logs / np.exp(log_temperature)
-        return float(np.mean(_log_sum(scaled) - scaled[np.arange(len(y)), y]))
-
-    found = optimize.minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
-    return float(np.exp(found.x))
+    return reliability_curve(labels, probabilities, bins=bins, weights=weights).error
 
 
 def with_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
@@ -110,18 +94,6 @@ def with_prior(probabilities: ArrayLike, learned: ArrayLike, wanted: ArrayLike) 
     return scaled / scaled.sum(axis=1, keepdims=True)
 
 
-def accuracy_under(prior: ArrayLike, recalls: ArrayLike) -> float:
-    """Accuracy where class k makes up the share `prior[k]` of the images: the recalls, weighted.
-
-    Args:
-      prior: float[c], in any scale.
-      recalls: float[c]; NaN for classes without test images, which are left out.
-    """
-    weights, recall = np.asarray(prior, np.float64), np.asarray(recalls, np.float64)
-    seen = np.isfinite(recall)
-    return float(np.average(recall[seen], weights=weights[seen]))
-
-
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     y, p = np.asarray(labels), np.asarray(probabilities, np.float64)
     if y.ndim != 1 or len(y) == 0 or p.ndim != 2 or len(p) != len(y):
@@ -129,20 +101,22 @@ def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.in
     return y, p
 
 
-def _curve(confidence: NDArray[np.float64], is_right: NDArray[np.bool_], bins: int) -> ReliabilityCurve:
+def _curve(
+    confidence: NDArray[np.float64], is_right: NDArray[np.bool_], bins: int, weights: ArrayLike | None = None
+) -> ReliabilityCurve:
     # Bins are open below and closed above, as in the paper: a probability of 1 belongs to the last one.
     places = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    count = np.bincount(places, minlength=bins)
-    filled = count > 0
-    sums = np.bincount(places, weights=confidence, minlength=bins)
-    right = np.bincount(places, weights=is_right, minlength=bins)
-    return ReliabilityCurve(sums[filled] / count[filled], right[filled] / count[filled], count[filled])
-
-
-def _log_sum(logs: NDArray[np.float64]) -> NDArray[np.float64]:
-    top = logs.max(axis=1)
-    total: NDArray[np.float64] = top + np.log(np.exp(logs - top[:, None]).sum(axis=1))
-    return total
+    each = np.ones(len(places)) if weights is None else np.asarray(weights, np.float64)
+    total = np.bincount(places, each, minlength=bins)
+    filled = total > 0
+    sums = np.bincount(places, each * confidence, minlength=bins)
+    right = np.bincount(places, each * is_right, minlength=bins)
+    return ReliabilityCurve(
+        sums[filled] / total[filled],
+        right[filled] / total[filled],
+        np.bincount(places, minlength=bins)[filled],
+        total[filled] / total.sum(),
+    )
 
 
 def _softmax(logs: NDArray[np.float64]) -> NDArray[np.float64]:

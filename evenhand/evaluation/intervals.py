@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy import stats
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
 
 
 def wilson(successes: float, total: float, confidence: float = 0.95) -> tuple[float, float]:
@@ -32,7 +32,7 @@ def wilson(successes: float, total: float, confidence: float = 0.95) -> tuple[fl
         raise ValueError(f"confidence must be in (0, 1), not {confidence}")
     if total == 0:
         return 0.0, 1.0
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = float(special.ndtri((1 + confidence) / 2))
     share = successes / total
     shrink = 1 + z * z / total
     centre = (share + z * z / (2 * total)) / shrink
@@ -43,8 +43,10 @@ def wilson(successes: float, total: float, confidence: float = 0.95) -> tuple[fl
     return low, high
 
 
-def mean_of_proportions(successes: ArrayLike, totals: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of the unweighted mean of independent proportions, e.g. of balanced accuracy.
+def mean_of_proportions(
+    successes: ArrayLike, totals: ArrayLike, confidence: float = 0.95, weights: ArrayLike | None = None
+) -> tuple[float, float]:
+    """Interval of the mean of independent proportions, e.g. of balanced accuracy.
 
     The distances of the single Wilson ends are added in quadrature (the MOVER method, Zou and Donner 2008), so a class
     of few images that was recognised without error still adds its doubt, unlike in a bootstrap.
@@ -53,18 +55,55 @@ def mean_of_proportions(successes: ArrayLike, totals: ArrayLike, confidence: flo
       successes: float[c], successes of each proportion.
       totals: float[c], tries of each proportion, all above 0.
       confidence: the level, in (0, 1).
+      weights: float[c] of the mean, in any scale; None weighs all alike.
 
     Returns:
       The lower and upper end, each in [0, 1].
     """
+    shares, ends = _shares_with_ends(successes, totals, confidence)
+    each = np.ones(len(shares)) if weights is None else np.asarray(weights, float)
+    each = each / each.sum()
+    mean = float(each @ shares)
+    below = float(np.linalg.norm(each * (shares - ends[:, 0])))
+    above = float(np.linalg.norm(each * (ends[:, 1] - shares)))
+    return max(0.0, mean - below), min(1.0, mean + above)
+
+
+def geometric_mean(successes: ArrayLike, totals: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the geometric mean of independent proportions: `mean_of_proportions` of their logarithms.
+
+    Where a proportion is 0, so is the mean, and its logarithm says nothing: the interval then reaches from 0 to the
+    geometric mean of the upper ends.
+    """
+    shares, ends = _shares_with_ends(successes, totals, confidence)
+    if (shares == 0).any():
+        return 0.0, float(np.exp(np.log(ends[:, 1]).mean()))
+    logs, mean = np.log(shares), float(np.log(shares).mean())
+    below = float(np.linalg.norm(logs - np.log(ends[:, 0]))) / len(shares)
+    above = float(np.linalg.norm(np.log(ends[:, 1]) - logs)) / len(shares)
+    return math.exp(mean - below), min(1.0, math.exp(mean + above))
+
+
+def smallest_proportion(successes: ArrayLike, totals: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the smallest of independent proportions, e.g. of the worst class's recall, whichever it is.
+
+    The smallest lower end of the Wilson intervals lies above the smallest proportion only if that proportion's own
+    does. Any upper end may lie below it, so that upper ends are taken at a level raised by Sidak's correction.
+    """
+    shares, ends = _shares_with_ends(successes, totals, confidence)
+    corrected = 2 * ((1 + confidence) / 2) ** (1 / len(shares)) - 1
+    return float(ends[:, 0].min()), float(_shares_with_ends(successes, totals, corrected)[1][:, 1].min())
+
+
+def _shares_with_ends(
+    successes: ArrayLike, totals: ArrayLike, confidence: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """float64[c], the shares, and float64[c, 2], their Wilson intervals."""
     successes, totals = np.asarray(successes, float), np.asarray(totals, float)
     if successes.size == 0 or (totals <= 0).any():
         raise ValueError("every proportion needs at least one try")
-    shares = successes / totals
     ends = np.array([wilson(s, n, confidence) for s, n in zip(successes, totals, strict=True)])
-    below = float(np.sqrt(np.sum((shares - ends[:, 0]) ** 2))) / len(shares)
-    above = float(np.sqrt(np.sum((ends[:, 1] - shares) ** 2))) / len(shares)
-    return max(0.0, float(shares.mean()) - below), min(1.0, float(shares.mean()) + above)
+    return successes / totals, ends
 
 
 def paired_difference(

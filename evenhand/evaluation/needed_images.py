@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from scipy import special
 
 CHANGE = 0.05
 POWER = 0.8
@@ -36,6 +36,6 @@ def needed_images(
             f"shares must be in range, not {discordant_share}, change {change}, confidence {confidence}, power {power}"
         )
     share = max(discordant_share, change)
-    level, beta = stats.norm.ppf((1 + confidence) / 2), stats.norm.ppf(power)
+    level, beta = special.ndtri((1 + confidence) / 2), special.ndtri(power)
     root = level * math.sqrt(share) + beta * math.sqrt(share - change**2)
     return max(1, math.ceil((root / change) ** 2))

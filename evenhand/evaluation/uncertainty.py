@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -74,3 +76,38 @@ def entropy(p: ArrayLike) -> NDArray[np.float64]:
     p = _checked(p)
     logs = np.log2(p, where=p > 0, out=np.zeros_like(p))
     return np.clip(-(p * logs).sum(axis=1) / np.log2(p.shape[1]), 0.0, 1.0)
+
+
+MEASURES: dict[str, Callable[[ArrayLike], NDArray[np.float64]]] = {
+    "least_confidence": least_confidence,
+    "margin_of_confidence": margin_of_confidence,
+    "ratio_of_confidence": ratio_of_confidence,
+    "entropy": entropy,
+}
+"""The four measures by name."""
+
+
+def mean_uncertainty(p: ArrayLike) -> dict[str, float]:
+    """Mean over images of each of the four measures, in [0, 1].
+
+    Args:
+      p: float[n, c], probabilities, rows summing to 1; at least one image.
+    """
+    return {name: float(measure(p).mean()) for name, measure in MEASURES.items()}
+
+
+def class_uncertainty(labels: ArrayLike, p: ArrayLike, num_classes: int) -> list[dict[str, float] | None]:
+    """`mean_uncertainty` of the images of each class; None for a class without images.
+
+    Args:
+      labels: int[n], true classes in [0, num_classes).
+      p: float[n, c], probabilities, rows summing to 1.
+      num_classes: how many entries to give.
+    """
+    labels = np.asarray(labels)
+    support = np.bincount(labels, minlength=num_classes)
+    sums = {name: np.bincount(labels, measure(p), minlength=num_classes) for name, measure in MEASURES.items()}
+    return [
+        {name: float(total[k] / support[k]) for name, total in sums.items()} if support[k] else None
+        for k in range(num_classes)
+    ]

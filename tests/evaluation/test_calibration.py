@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import balanced_accuracy_score
 
 from evenhand.evaluation import calibration
 
@@ -41,16 +40,6 @@ def test_probability_one_belongs_to_the_last_bin_and_zero_to_the_first() -> None
     np.testing.assert_array_equal(curve.accuracy, [0.0, 1.0])
 
 
-@pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
-def test_temperature_is_found_again(sharpness: float) -> None:
-    labels, p = answers(sharpness=sharpness)
-    temperature = calibration.fit_temperature(labels, p)
-    assert temperature == pytest.approx(sharpness, rel=0.1)
-    calibrated = calibration.with_temperature(p, temperature)
-    assert calibration.expected_calibration_error(labels, calibrated) < 0.03
-    np.testing.assert_array_equal(calibrated.argmax(axis=1), p.argmax(axis=1))
-
-
 def test_temperature_is_a_softmax_of_scaled_logits() -> None:
     logits = np.array([[1.0, 2.0, -1.0]])
     expected = np.exp(log_softmax(logits / 2, axis=1))
@@ -65,11 +54,11 @@ def test_prior_by_hand() -> None:
         calibration.with_prior([[0.6, 0.4]], [0, 1], [1, 1])
 
 
-def test_accuracy_under_the_balanced_prior_is_balanced_accuracy() -> None:
-    labels, p = answers(300)
-    predictions = p.argmax(axis=1)
-    recalls = [float((predictions[labels == k] == k).mean()) for k in range(3)]
-    assert calibration.accuracy_under([1, 1, 1], recalls) == pytest.approx(balanced_accuracy_score(labels, predictions))
-    counts = np.bincount(labels)
-    assert calibration.accuracy_under(counts, recalls) == pytest.approx((predictions == labels).mean())
-    assert calibration.accuracy_under([1, 1, 1], [0.5, np.nan, 1.0]) == 0.75
+def test_weighted_images_stand_for_as_many() -> None:
+    labels, p = answers(60)
+    weights = np.random.default_rng(1).integers(0, 4, 60)
+    repeated = calibration.reliability_curve(np.repeat(labels, weights), np.repeat(p, weights, axis=0))
+    weighted = calibration.reliability_curve(labels, p, weights=weights)
+    np.testing.assert_allclose(weighted.confidence, repeated.confidence)
+    np.testing.assert_allclose(weighted.accuracy, repeated.accuracy)
+    assert weighted.error == pytest.approx(repeated.error)

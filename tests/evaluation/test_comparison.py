@@ -144,7 +144,8 @@ def test_several_seeds_that_agree_are_evidence_and_seeds_that_do_not_are_none() 
     lucky = np.zeros((2, 40), int)
     lucky[1, :] = 1  # one seed gains every image, the other loses none
     comparison = compare(labels, np.zeros((2, 40), int), lucky, ["a", "b"])
-    assert comparison.per_class[0].p < 0.05
+    assert sign_flip((np.zeros((2, 40), int) == labels).astype(int).sum(axis=0) - (lucky == labels).sum(axis=0)) < 0.05
+    assert comparison.per_class[0].p > 0.05
     assert comparison.per_class[0].verdict == "no evidence"
     assert comparison.verdict == "no evidence"
 

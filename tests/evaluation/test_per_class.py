@@ -8,7 +8,8 @@ from imblearn.metrics import geometric_mean_score, specificity_score
 from sklearn import metrics
 
 from evenhand.evaluation.intervals import mean_of_proportions, wilson
-from evenhand.evaluation.per_class import evaluate, mean_scores
+from evenhand.evaluation.per_class import evaluate
+from evenhand.evaluation.repeats import mean_scores
 
 NAMES = ["a", "b", "c", "d", "e"]
 
@@ -59,9 +60,9 @@ def test_a_class_without_images_has_no_recall_and_is_left_out_of_means() -> None
 def test_the_json_object_is_that_of_the_contract() -> None:
     entry = evaluate([0, 1], [[0.9, 0.1], [0.8, 0.2]], ["a", "b"]).to_dict()
     assert set(entry) >= {"accuracy", "balanced_accuracy", "macro_f1", "worst_class_recall", "per_class"}
-    assert list(entry["per_class"][0])[:7] == [
+    assert set(entry["per_class"][0]) >= {
         "class", "support", "recall", "recall_low", "recall_high", "precision", "f1",
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
