@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from evenhand.cli import images, results, run
+from evenhand.cli import compare, images, rate, results, run, score
 from evenhand.errors import EvenhandError
 
 app = typer.Typer(
@@ -20,7 +20,10 @@ app = typer.Typer(
 )
 for command in (run.run, images.inspect, results.recipes, images.generate, images.export, images.predict):
     app.command()(command)
+app.command()(score.score)
 app.command()(results.report)
+app.command()(compare.compare)
+app.command()(rate.rate)
 app.command("compile")(run.compile_graph)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from evenhand.cli.options import Format, Quiet, Run, Set, Verbose
 from evenhand.cli.session import session
+from evenhand.cli.sources import data_section
 from evenhand.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def inspect(
     """
     from evenhand import config_file
 
-    config = config_file.resolve({"data": _source(source)}, assignments or [])
+    config = config_file.resolve({"data": data_section(source)}, assignments or [])
     with session(None, quiet=quiet, verbose=verbose) as display:
         from evenhand.cli.tables import print_inspection
         from evenhand.data.inspect import inspect as inspect_source
@@ -49,24 +49,6 @@ def inspect(
         inspection = inspect_source(config.data, config.seed)
         display.stop()
         print_inspection(inspection, display.console)
-
-
-def _source(text: str) -> dict[str, Any]:
-    """The `data` section for what the user typed."""
-    path = Path(text)
-    if text == "digits":
-        return {"source": "digits"}
-    if text.startswith("tfds:"):
-        return {"source": "tfds", "path": text.removeprefix("tfds:")}
-    if os.path.isdir(path):
-        return {"source": "folder", "path": text}
-    if path.suffix in (".npz", ".csv"):
-        return {"source": path.suffix[1:], "path": text}
-    if "tfrecord" in path.name or any(sign in text for sign in "*?["):
-        return {"source": "tfrecord", "path": text}
-    raise UserError(
-        text, "is no source that exists", "give digits, a folder, an .npz or .csv file, a TFRecord pattern or tfds:NAME"
-    )
 
 
 def generate(
@@ -98,7 +80,8 @@ def generate(
             )
         labels = range(len(names)) if class_name is None else [names.index(class_name)]
         _check_available(sampler, labels, seed + per_class)
-        export_images(_drawn(sampler, labels, seed, per_class), names, output, format_.value)
+        images = _drawn(sampler, labels, seed, per_class)
+        export_images(images, names, output, format_.value, generator_digest=sampler.card.weights_sha256)
         display.stop()
         display.say(f"{output}: {per_class * len(labels)} synthetic images")
 
@@ -148,12 +131,14 @@ def export(
     with session(_log(folder), quiet=quiet, verbose=verbose) as display:
         from evenhand.data.export import export_images
         from evenhand.data.image_tables import load_table
+        from evenhand.models.generator_artifact import GeneratorCard
 
         synthetic = load_table(str(run.synthetic), ["train"], cache=None)
         real = load_table(str(run.examples), ["train"], cache=None) if what is What.balanced else None
         rows = list(_balanced(real, synthetic))
         images = ((table.images[row], int(table.labels[row]), str(table.ids[row])) for table, row in rows)
-        export_images(images, list(synthetic.class_names), output, format_.value)
+        digest = GeneratorCard.read(run.generator).weights_sha256
+        export_images(images, list(synthetic.class_names), output, format_.value, generator_digest=digest)
         display.stop()
         display.say(f"{output}: {len(rows)} images{_shortfall(rows) if real is not None else ''}")
 

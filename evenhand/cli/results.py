@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,8 +29,23 @@ def recipes(
         typer.echo(recipe if quiet else f"{recipe:<{max(map(len, summaries))}}  {summary}")
 
 
-def report(folder: Run, quiet: Quiet = False, verbose: Verbose = False) -> None:
-    """Draw the report of a finished run again and print its per-class table."""
+class Card(StrEnum):
+    """Texts for a paper."""
+
+    model = "model"
+    data = "data"
+    cite = "cite"
+
+
+def report(
+    folder: Run,
+    card: Annotated[
+        Card | None, typer.Option(help="Print the model card or the data card (Markdown), or what to cite (BibTeX).")
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Draw the report of a finished run again and print its per-class table, or print a text for a paper."""
     from evenhand.cli.display import open_console
     from evenhand.report.finish import write_report
     from evenhand.report.render import render_terminal
@@ -36,8 +53,19 @@ def report(folder: Run, quiet: Quiet = False, verbose: Verbose = False) -> None:
 
     if not (folder / "result.json").is_file():
         raise UserError(str(folder), "holds no result.json", "name the output folder of a run that has ended")
+    if card is not None:
+        _print_card(folder, card)
+        return
     page = write_report(folder)
     console = open_console(sys.stdout)
     render_terminal(Result.load(folder), console)
     if not quiet:
         console.print(f"report: {page}", markup=False)
+
+
+def _print_card(folder: Path, card: Card) -> None:
+    from evenhand.report import cards, citations
+    from evenhand.report.finish import with_ratings
+
+    texts = {Card.model: cards.model_card, Card.data: cards.data_card, Card.cite: citations.cite}
+    typer.echo(texts[card](with_ratings(folder)), nl=False)

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenhand.evaluation.comparison import compare
-from evenhand.evaluation.per_class import Scores, evaluate, mean_scores
+from evenhand.evaluation.convergence import convergence
+from evenhand.evaluation.per_class import Scores, evaluate
+from evenhand.evaluation.repeats import mean_scores
+from evenhand.report.audit_part import AuditPart
+from evenhand.report.comparison_part import ComparisonPart
 from evenhand.report.predictions import Predictions
-from evenhand.report.result import ComparisonPart, GeneratorPart, Result
+from evenhand.report.result import GeneratorPart, Result
+from evenhand.report.strategy_measures import comparison_measures, predicted_classes, strategy_measures
 from evenhand.report.verdict import verdict
 
 BASELINE = "baseline"
@@ -56,8 +60,10 @@ class Evidence:
       strategies: evidence by name, among them `baseline`, in the order in which they are shown.
       selected: the strategy whose model is pushed.
       generator: its `name` and optionally `scores`; None if no strategy uses synthetic images.
+      audit: whether its images are copies; None likewise.
       confidence: level of every interval and verdict, in (0, 1).
       seed: of the bootstrap's draws.
+      batch_size: images of a gradient step, by which steps are told as epochs; None where it is not known.
     """
 
     data: Mapping[str, Any]
@@ -65,9 +71,16 @@ class Evidence:
     strategies: Mapping[str, StrategyEvidence]
     selected: str
     generator: Mapping[str, Any] | None = None
+    audit: AuditPart | None = None
     confidence: float = 0.95
     seed: int = 0
+    batch_size: int | None = None
     class_names: tuple[str, ...] = field(init=False)
+
+    @property
+    def train_counts(self) -> list[int]:
+        """Real training images of each class."""
+        return [int(count) for count in self.data["counts"]["train"]]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", tuple(self.data["class_names"]))
@@ -104,6 +117,7 @@ def build_result(evidence: Evidence) -> Result:
         "seconds": {},
         "data": _data(evidence),
         "generator": None if evidence.generator is None else GeneratorPart(**evidence.generator),
+        "audit": evidence.audit,
         "verdict": "",
         **parts,
     }
@@ -149,7 +163,7 @@ def _tests(evidence: Evidence) -> dict[str, list[Predictions]]:
 def _scores(evidence: Evidence, part: Predictions) -> Scores | None:
     if len(part) == 0:
         return None
-    return evaluate(part.labels, part.probabilities, evidence.class_names, evidence.confidence)
+    return evaluate(part.labels, part.probabilities, evidence.class_names, evidence.confidence, evidence.seed)
 
 
 def _mean(scores: Sequence[Scores | None], confidence: float) -> dict[str, Any] | None:
@@ -160,7 +174,8 @@ def _mean(scores: Sequence[Scores | None], confidence: float) -> dict[str, Any] 
 def _strategy(evidence: Evidence, name: str, tests: Sequence[Predictions]) -> dict[str, Any]:
     strategy = evidence.strategies[name]
     test = [_scores(evidence, part) for part in tests]
-    validation = [_scores(evidence, p.part("validation")) for p in strategy.predictions]
+    validations = [p.part("validation") for p in strategy.predictions]
+    validation = [_scores(evidence, part) for part in validations]
     repeats = [
         {"seed": part.seed, "test": t.to_dict() if t else None, "validation": v.to_dict() if v else None}
         for part, t, v in zip(tests, test, validation, strict=True)
@@ -176,7 +191,18 @@ def _strategy(evidence: Evidence, name: str, tests: Sequence[Predictions]) -> di
         "matched": strategy.matched,
         "added": strategy.added,
         "history": _thinned(strategy.history),
+        "convergence": _convergence(evidence, name),
+        **strategy_measures(tests, validations, evidence.train_counts, evidence.class_names, evidence.confidence),
     }
+
+
+def _convergence(evidence: Evidence, name: str) -> dict[str, Any]:
+    images = sum(evidence.train_counts)
+    return convergence(
+        evidence.strategies[name].history,
+        evidence.strategies[BASELINE].history,
+        epochs_per_step=evidence.batch_size / images if evidence.batch_size and images else None,
+    ).to_dict()
 
 
 def _thinned(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
@@ -227,17 +253,15 @@ def _comparisons(
     for versus, versus_name, chosen_on in references:
         change = compare(
             tests[name][0].labels,
-            _predicted(tests[name]),
-            _predicted(tests[versus_name]),
+            predicted_classes(tests[name]),
+            predicted_classes(tests[versus_name]),
             evidence.class_names,
             confidence=evidence.confidence,
             seed=evidence.seed,
         )
         head = {"strategy": name, "versus": versus, "versus_name": versus_name, "chosen_on": chosen_on}
-        entries.append(ComparisonPart.model_validate({**head, **change.to_dict()}))
+        weighted = comparison_measures(
+            tests[name], tests[versus_name], evidence.train_counts, evidence.confidence, evidence.seed
+        )
+        entries.append(ComparisonPart.model_validate({**head, **change.to_dict(), **weighted}))
     return entries
-
-
-def _predicted(parts: Sequence[Predictions]) -> NDArray[np.int64]:
-    """int64[seeds, n], predicted classes."""
-    return np.stack([part.probabilities.argmax(axis=1) for part in parts])

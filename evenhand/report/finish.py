@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evenhand.report import copy_pairs, samples
 from evenhand.report import result as result_file
-from evenhand.report import samples
+from evenhand.report.realism import realism_of
 from evenhand.report.render import render_html, render_markdown
 from evenhand.report.result import Result
 from evenhand.whole_files import replace_text
@@ -26,7 +27,7 @@ def write_result(
 
     Args:
       output: the output folder of the run.
-      evidence: the artifact's folder, with `result.json` and `samples.parquet`.
+      evidence: the artifact's folder, with `result.json`, `samples.parquet` and `copies.parquet`.
       config: the resolved config, whose `name` is the run's.
       versions: versions by package.
       seconds: time by stage.
@@ -36,14 +37,19 @@ def write_result(
     """
     result = Result.load(evidence).completed(str(config["name"]), config, versions, seconds)
     replace_text(output / result_file.FILE_NAME, result.to_json())
-    if (evidence / samples.FILE_NAME).exists():
-        shutil.copyfile(evidence / samples.FILE_NAME, output / samples.FILE_NAME)
+    for name in (samples.FILE_NAME, copy_pairs.FILE_NAME):
+        if (evidence / name).exists():
+            shutil.copyfile(evidence / name, output / name)
+        else:
+            (output / name).unlink(missing_ok=True)
     write_report(output)
-    return result
+    return Result.load(output)
 
 
 def write_report(output: Path) -> Path:
     """Draws `report.html` and `report.md` of a finished run again from its result; needs no TensorFlow.
+
+    Ratings of its images that are there by now are taken into the result first.
 
     Args:
       output: the output folder of a run, with `result.json` and, for the images, `samples.parquet`.
@@ -52,10 +58,19 @@ def write_report(output: Path) -> Path:
       The path of `report.html`.
 
     Raises:
-      UserError: if there is no result.
+      UserError: if there is no result, or a file of ratings cannot be read.
     """
-    result = Result.load(output)
+    result = with_ratings(output)
+    if result != Result.load(output):
+        replace_text(output / result_file.FILE_NAME, result.to_json())
     page = output / "report.html"
-    replace_text(page, render_html(result, samples.read_samples(output / samples.FILE_NAME)))
+    images = samples.read_samples(output / samples.FILE_NAME)
+    replace_text(page, render_html(result, images, copy_pairs.read_pairs(output / copy_pairs.FILE_NAME)))
     replace_text(output / "report.md", render_markdown(result))
     return page
+
+
+def with_ratings(output: Path) -> Result:
+    """The result of a run, with what the ratings that are there by now say."""
+    result = Result.load(output)
+    return result.model_copy(update={"realism": realism_of(output, result)})

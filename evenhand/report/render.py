@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evenhand.report import figures
-from evenhand.report.result import ClassResult, Result
+from evenhand.report import audit, evidence, figures, realism
+from evenhand.report.cards import data_card, model_card
+from evenhand.report.citations import cite
+from evenhand.report.copy_pairs import PairPictures
+from evenhand.report.markdown import cell
+from evenhand.report.result import Result
 from evenhand.report.samples import Sample
+from evenhand.report.scores_part import ClassResult
 from evenhand.report.verdict import headline, percent, points, scope, tone
 from evenhand.report.view import SYMBOLS, ClassRow, View, arrange, role
 
 _STYLES = {"helped": "green", "hurt": "red", "no evidence": "dim"}
 
 
-def _environment(autoescape: bool) -> Environment:
+def template_environment(autoescape: bool) -> Environment:
+    """Where templates are found, with the filters that they share."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=autoescape,
@@ -63,15 +71,18 @@ def _content(result: Result, view: View) -> dict[str, Any]:
         "sentence": result.verdict.removeprefix(f"{words}: "),
         "scope": scope(result),
         "confidence": f"{100 * result.confidence:g}%",
+        "audit_sentences": audit.sentences(result.audit) if result.audit else [],
+        "realism_words": realism.words(result.realism, result.confidence) if result.realism else "",
     }
 
 
-def render_html(result: Result, images: Sequence[Sample] = ()) -> str:
+def render_html(result: Result, images: Sequence[Sample] = (), pairs: Sequence[PairPictures] = ()) -> str:
     """Draws the report.
 
     Args:
       result: the result of a run.
       images: samples of each class, shown side by side, real and synthetic.
+      pairs: pictures of flagged copies and their originals.
 
     Returns:
       One HTML page that loads nothing, for light and dark screens and for paper. Every name from the data is escaped.
@@ -81,26 +92,75 @@ def render_html(result: Result, images: Sequence[Sample] = ()) -> str:
     per_class = [row.change for row in view.classes if row.change is not None]
     grid: dict[str, dict[str, list[dict[str, str]]]] = {}
     for sample in images:
-        uri = "data:image/png;base64," + base64.b64encode(sample.png).decode()
+        uri = _uri(sample.png)
         sources = grid.setdefault(sample.class_name, {"real": [], "synthetic": []})
         sources[sample.source].append({"uri": uri, "id": sample.image_id})
     charts = figures.learning_curves(
         {name: strategy.history for name, strategy in result.strategies.items()}, width=300, height=120
     )
-    template = _environment(autoescape=True).get_template("template.html")
+    template = template_environment(autoescape=True).get_template("template.html")
+    script = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
     return template.render(
-        _content(result, view),
+        _content(result, view) | _evidence(result, view),
+        script=Markup(script),  # noqa: S704 - our own file
+        # The page runs this script and nothing else, whatever names from the data contain.
+        script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         changes=changes,
         change_track=figures.around_zero([end for c in changes for end in (c.low, c.high)]),
         class_track=figures.around_zero([end for c in per_class for end in (c.low, c.high)]),
         recall_track=figures.Track(0.0, 1.0),
+        realism_track=figures.Track(1.0, 5.0),
+        audit_pairs=_audit_pairs(result, pairs),
         accuracy_track=figures.of_shares([s.test.balanced_accuracy_low for s in result.strategies.values()]),
         most_images=max((max(row.train, row.synthetic) for row in view.classes), default=1) or 1,
         grid=grid,
         charts=charts,
         strategy_numbers={name: number for number, name in enumerate(result.strategies)},
+        cards={"Model card": model_card(result), "Data card": data_card(result), "Citations": cite(result)},
         config=yaml.safe_dump(result.config, sort_keys=False, allow_unicode=True) if result.config else "",
     )
+
+
+def _evidence(result: Result, view: View) -> dict[str, Any]:
+    """What the sections beneath the verdict read."""
+    shown = evidence.shown_strategies(result, view)
+    detailed = view.judgement.strategy if view.judgement else result.selected
+    curves = {name: s.calibration.curve for name, s in shown.items() if s.calibration is not None}
+    return {
+        "shown_strategies": shown,
+        "detailed": detailed,
+        "groups": result.strategies[detailed].shot_groups,
+        "priors": result.strategies[detailed].priors,
+        "measure_titles": list(evidence.MEASURES.values()),
+        "split_measures": {name: evidence.split_measures(s.test) for name, s in result.strategies.items()},
+        "class_measure_titles": list(evidence.CLASS_MEASURES.values()),
+        "class_measures": [
+            (row, [evidence.measured(row.recalls[detailed], name) for name in evidence.CLASS_MEASURES])
+            for row in view.classes
+        ],
+        "confusions": evidence.confusions(result, view),
+        "reliability": {name: evidence.reliability_curve(curve, 160.0) for name, curve in curves.items()},
+        "has_uncertainty": any(s.uncertainty is not None for s in shown.values()),
+        "score_titles": evidence.SCORES,
+    }
+
+
+def _uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _audit_pairs(result: Result, pairs: Sequence[PairPictures]) -> list[dict[str, Any]]:
+    """What is known of each flagged pair, with its pictures, in the order of the result."""
+    pictures = {pair.synthetic_id: pair for pair in pairs}
+    return [
+        {
+            "part": part,
+            "synthetic": _uri(pictures[part.synthetic_id].synthetic_png),
+            "real": _uri(pictures[part.synthetic_id].real_png),
+        }
+        for part in (result.audit.pairs if result.audit else ())
+        if part.synthetic_id in pictures
+    ]
 
 
 def render_markdown(result: Result) -> str:
@@ -109,15 +169,7 @@ def render_markdown(result: Result) -> str:
     Args:
       result: the result of a run.
     """
-
-    def cell(text: str) -> str:
-        """Text that neither ends a table's cell nor becomes markup."""
-        shown = text.replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
-        for mark in "|`*_[]":
-            shown = shown.replace(mark, "\\" + mark)
-        return shown
-
-    environment = _environment(autoescape=False)
+    environment = template_environment(autoescape=False)
     environment.filters["cell"] = cell
     return environment.get_template("template.md").render(_content(result, arrange(result)))
 
@@ -140,6 +192,8 @@ def render_terminal(result: Result, console: Console) -> None:
     if result.generator is not None:
         for finding in result.generator.findings:
             console.print(Text(f"{result.generator.name}: {finding}", style="yellow"))
+    if result.realism is not None:
+        console.print(Text(realism.words(result.realism, result.confidence)))
     # A verdict is read whole: words wrap, names with brackets stay as they are.
     style = _STYLES[view.judgement.verdict] if view.judgement else ""
     console.print(Text(result.verdict, style=f"bold {style}" if style != "dim" else "bold"))

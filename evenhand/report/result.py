@@ -6,26 +6,23 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from evenhand.errors import UserError
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Change = Annotated[float, Field(ge=-1.0, le=1.0)]
-Count = Annotated[int, Field(ge=0)]
-Verdict = Literal["helped", "hurt", "no evidence"]
+from evenhand.report.audit_part import AuditPart
+from evenhand.report.comparison_part import ClassComparison as ClassComparison
+from evenhand.report.comparison_part import ComparisonPart as ComparisonPart
+from evenhand.report.measures import CalibrationPart, ConvergencePart, GroupResult, PriorResult, UncertaintyPart
+from evenhand.report.part import Count
+from evenhand.report.part import Part as _Part
+from evenhand.report.part import Verdict as Verdict
+from evenhand.report.realism_part import RealismPart
+from evenhand.report.scores_part import ClassResult as ClassResult
+from evenhand.report.scores_part import SplitResult as SplitResult
 
 FILE_NAME = "result.json"
-
-
-class _Part(BaseModel):
-    """A part of the result: frozen, and strict about its keys."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, use_attribute_docstrings=True
-    )
 
 
 class ClassCounts(_Part):
@@ -67,58 +64,10 @@ class GeneratorPart(_Part):
     """Name of the generator."""
     scores: dict[str, Any] | None = None
     """Image quality by measure, and under `extractor` the features it was measured on; null if not measured."""
+    step: Count | None = None
+    """Training step of the weights that drew the images; null if it was not watched while it trained."""
     findings: tuple[str, ...] = ()
     """What is wrong with it, in words: collapsed classes, a discriminator that won."""
-
-
-class ClassResult(_Part):
-    """What a strategy's classifier does with one class."""
-
-    class_: str = Field(alias="class")
-    """Name of the class."""
-    support: Count
-    """Images of the class in this split."""
-    recall: Share | None
-    """Share of them that are recognised; null without images, like its interval."""
-    recall_low: Share | None
-    """Lower end of the Wilson interval (with several seeds: widened by their spread)."""
-    recall_high: Share | None
-    """Upper end of that interval."""
-    precision: Share
-    """Share of the images called so that are so; 0 when none is called so."""
-    f1: Share
-    """Harmonic mean of precision and recall."""
-    specificity: Share | None = None
-    """Share of the images of other classes that are not called so; null without such images."""
-    average_precision: Share | None = None
-    """Average precision of ranking all images by the class's probability; null without images of the class."""
-
-
-class SplitResult(_Part):
-    """What a strategy's classifier does with one split."""
-
-    accuracy: Share
-    """Share of all images recognised."""
-    balanced_accuracy: Share
-    """Mean recall over classes that have images."""
-    balanced_accuracy_low: Share
-    """Lower end of its interval (Wilson intervals of the classes, added in quadrature)."""
-    balanced_accuracy_high: Share
-    """Upper end of that interval."""
-    macro_f1: Share
-    """Mean F1 over classes."""
-    weighted_f1: Share | None = None
-    """Mean F1 weighted by the images of each class."""
-    geometric_mean: Share | None = None
-    """Geometric mean of the recalls of the classes that have images."""
-    matthews: float | None = None
-    """Matthews correlation of labels and predictions, in [-1, 1]."""
-    calibration_error: Share | None = None
-    """Expected calibration error over 15 bins of the predicted class's probability."""
-    worst_class_recall: Share
-    """Smallest recall of a class that has images."""
-    per_class: tuple[ClassResult, ...]
-    """Each class, in the order of the labels."""
 
 
 class Repeat(_Part):
@@ -155,50 +104,18 @@ class StrategyResult(_Part):
     """Whether it was added as a matched arm, not asked for in the config."""
     history: tuple[dict[str, float], ...] = ()
     """Logged values of the first seed, each with its `step`, counted over all phases."""
-
-
-class ClassComparison(_Part):
-    """What a strategy changes for one class."""
-
-    class_: str = Field(alias="class")
-    """Name of the class."""
-    change: Change | None
-    """Recall of the strategy minus that of the reference on the test split; null without test images."""
-    low: Change | None
-    """Lower end of the change's interval (Newcombe's for pairs, not corrected for several classes)."""
-    high: Change | None
-    """Upper end of that interval."""
-    p: Share
-    """p-value of McNemar's exact test after Holm's correction over the classes."""
-    p_raw: Share
-    """p-value before that correction."""
-    verdict: Verdict
-    """`helped` or `hurt` where `p` is below 1 - confidence."""
-    reason: str | None = None
-    """Why the class was not ranked at all, e.g. too few test images."""
-
-
-class ComparisonPart(_Part):
-    """A strategy against one reference, on the test split."""
-
-    strategy: str
-    """The strategy."""
-    versus: Literal["matched", "baseline", "best_remedy"]
-    """Which reference: the same training on real images alone, plain training, or the best cheap remedy."""
-    versus_name: str
-    """The reference's name."""
-    chosen_on: Literal["validation", "test"] | None = None
-    """best_remedy: the split it was chosen on; `test`, in the remedy's favour, only where no validation split is."""
-    balanced_accuracy_change: Change
-    """Strategy minus reference."""
-    low: Change
-    """Lower end of the paired bootstrap interval (several seeds: hierarchical)."""
-    high: Change
-    """Upper end of that interval."""
-    verdict: Verdict
-    """`helped` where the whole interval is above zero, `hurt` where it is below."""
-    per_class: tuple[ClassComparison, ...]
-    """Each class, in the order of the labels."""
+    priors: tuple[PriorResult, ...] = ()
+    """Accuracy on the test split under the balanced prior, the training prior and its reverse."""
+    shot_groups: tuple[GroupResult, ...] = ()
+    """Recall on the test split of the classes with many, medium and few real training images."""
+    confusion: tuple[tuple[int, int, float], ...] = ()
+    """Confusion matrix of the test split: true label, predicted label and images, mean over seeds; without zeros."""
+    calibration: CalibrationPart | None = None
+    """Whether its probabilities mean what they say, and what correcting them would give."""
+    uncertainty: UncertaintyPart | None = None
+    """How unsure it is on the test split."""
+    convergence: ConvergencePart | None = None
+    """When it first reaches the baseline's best validation score."""
 
 
 class Result(_Part):
@@ -232,6 +149,10 @@ class Result(_Part):
     """The strategy whose model is pushed, chosen without the test split."""
     verdict: str
     """What the run says about synthetic images, in one sentence."""
+    audit: AuditPart | None = None
+    """Whether synthetic images are copies of training or test images; null if there are none."""
+    realism: RealismPart | None = None
+    """What people who rated the images found; null before `evenhand rate`."""
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Result:

@@ -45,7 +45,12 @@ def pick(table: ImageTable, source: Literal["real", "synthetic"], per_class: int
     from evenhand.data.decode import encode_png  # reading samples needs no Pillow
 
     return [
-        Sample(name, source, str(table.ids[row]), encode_png(np.asarray(table.images[row])))
+        Sample(
+            name,
+            source,
+            str(table.ids[row]),
+            encode_png(np.asarray(table.images[row]), synthetic=source == "synthetic"),
+        )
         for k, name in enumerate(table.class_names)
         for row in np.flatnonzero(table.labels == k)[:per_class]
     ]

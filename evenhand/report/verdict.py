@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evenhand.report.result import ComparisonPart, Result, Verdict
+from evenhand.report.comparison_part import ComparisonPart
+from evenhand.report.part import Verdict
+from evenhand.report.result import Result
 
 MINIMUM_SEEDS = 5
 """With fewer seeds a verdict speaks of the models trained, not of the method."""
+
+FALSE_ALARMS = {450: 0.16, 10_000: 0.42}
+"""How often `helped` was said with one seed of a strategy against another seed of the same one, by the number of test
+images: the demo's long tail of digits, measured by `python -m benchmarks.verdicts` (docs/statistics.md)."""
 
 _VERSUS = ("matched", "best_remedy", "baseline")
 
@@ -44,9 +50,9 @@ def judge(result: Result) -> Judgement | None:
       result: a result with its comparison; its `verdict` is not read.
 
     Returns:
-      The judgement; None if no strategy uses synthetic images.
+      The judgement; None if no strategy uses synthetic images, controls aside.
     """
-    synthetic = {name: s for name, s in result.strategies.items() if s.uses_synthetic}
+    synthetic = {name: s for name, s in result.strategies.items() if s.uses_synthetic and not s.added}
     if not synthetic:
         return None
     validated = all(s.validation is not None for s in synthetic.values())
@@ -134,7 +140,12 @@ def scope(result: Result) -> str:
     """Whether the verdict is about this model or about the method, by the number of seeds."""
     seeds = len(next(iter(result.strategies.values())).repeats)
     if seeds == 1:
-        return "with one seed this speaks of this model, not of the method"
+        few, many = FALSE_ALARMS
+        return (
+            "with one seed this speaks of this model, not of the method: in trials, one strategy against itself with "
+            f"another seed was said to have helped in {percent(FALSE_ALARMS[few], 0)} of cases on {few} test images, "
+            f"and in {percent(FALSE_ALARMS[many], 0)} on {many:,}"
+        )
     if seeds < MINIMUM_SEEDS:
         return f"with {seeds} seeds this speaks of these models, not of the method (that takes {MINIMUM_SEEDS} or more)"
     return f"over {seeds} seeds, so that it speaks of the method on these data"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evenhand.report.result import ClassComparison, ClassResult, ComparisonPart, Result, StrategyResult
+from evenhand.report.comparison_part import ClassComparison, ComparisonPart
+from evenhand.report.result import Result, StrategyResult
+from evenhand.report.scores_part import ClassResult
 from evenhand.report.verdict import Judgement, judge
 
 SYMBOLS = {

@@ -95,6 +95,38 @@ def test_the_verdict_the_classes_and_the_images_are_seen(browser: Any, page: str
     assert browser.find_element("css selector", "details[open] table.heat").is_displayed()
 
 
+def test_a_heading_sorts_its_table_both_ways_by_mouse_and_keyboard(browser: Any, page: str) -> None:
+    open_page(browser, page)
+
+    def column(number: int) -> list[str]:
+        return [
+            cell.text for cell in browser.find_elements("css selector", f"#classes tbody td:nth-child({number + 1})")
+        ]
+
+    before = [int(count) for count in column(1)]
+    heading = browser.find_elements("css selector", "#classes thead th")[1]
+    heading.find_element("css selector", "button").click()
+    assert [int(count) for count in column(1)] == sorted(before)
+    assert heading.get_attribute("aria-sort") == "ascending"
+    heading.find_element("css selector", "button").send_keys("\ue007")
+    assert [int(count) for count in column(1)] == sorted(before, reverse=True)
+    assert heading.get_attribute("aria-sort") == "descending"
+    browser.find_elements("css selector", "#classes thead th button")[0].click()
+    assert column(0) == sorted(column(0), key=str.lower)
+
+
+def test_classes_are_found_by_a_part_of_their_name(
+    browser: Any, make_evidence: Callable[..., Evidence], tmp_path: Path
+) -> None:
+    evidence = make_evidence(class_names=tuple(f"sign {k}" for k in range(24)))
+    file = tmp_path / "report.html"
+    file.write_text(render_html(build_result(evidence)), encoding="utf-8")
+    open_page(browser, file.as_uri())
+    browser.find_element("css selector", "input[data-filters=classes]").send_keys("N 2")
+    names = [cell.text for cell in browser.find_elements("css selector", "#classes tbody td:first-child")]
+    assert [name for name in names if name] == ["sign 2", "sign 20", "sign 21", "sign 22", "sign 23"]
+
+
 @pytest.mark.parametrize("width", [1280, 420])
 def test_nothing_sticks_out_of_the_page(browser: Any, page: str, width: int) -> None:
     open_page(browser, page, width=width)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from evenhand.report.collect import Evidence, build_result
-from evenhand.report.verdict import headline, judge, percent, points, tone
+from evenhand.report.verdict import FALSE_ALARMS, headline, judge, percent, points, tone
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,9 @@ def test_one_sentence_with_every_reference_its_interval_and_the_seeds(make_evide
         assert f"({points(comparison.low)} to {points(comparison.high)}) against " in result.verdict
     for name in ("matched_arm", "balanced_softmax", "baseline", "95% interval"):
         assert name in result.verdict
-    assert result.verdict.endswith("; with one seed this speaks of this model, not of the method.")
+    assert "; with one seed this speaks of this model, not of the method: " in result.verdict
+    for num_images, rate in FALSE_ALARMS.items():
+        assert f"{percent(rate, 0)} " in result.verdict and f"{num_images:,}" in result.verdict
     assert "\n" not in result.verdict
 
 

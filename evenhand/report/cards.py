@@ -1,0 +1,292 @@
+"""Model card and data card of a run: Markdown that can be pasted into a paper, with only what the result holds.
+
+Sections as in Mitchell et al., Model Cards for Model Reporting, 2019. What a program cannot know (who took the images,
+with whose consent, under which licence) is asked of the authors, never made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from evenhand.evaluation.comparison import MINIMUM_TEST_IMAGES
+from evenhand.report import audit, realism
+from evenhand.report.citations import SCORES
+from evenhand.report.markdown import cell
+from evenhand.report.result import Result
+from evenhand.report.scores_part import SplitResult
+from evenhand.report.verdict import MINIMUM_SEEDS, judge, percent, points, scope
+from evenhand.report.view import role
+
+_ASKED = "- *To be filled in by the authors: "
+
+
+def data_card(result: Result) -> str:
+    """The data card: source, counts, splits, imbalance, duplicates, synthetic images, limits.
+
+    Args:
+      result: of the run.
+    """
+    return _document(f"Data card: {cell(result.name)}", _data_sections(result))
+
+
+def model_card(result: Result) -> str:
+    """The model card: model, generator, training, metrics with intervals, verdict, limits, intended use.
+
+    Args:
+      result: of the run.
+    """
+    return _document(f"Model card: {cell(result.name)}, {cell(result.selected)}", _model_sections(result))
+
+
+def _document(title: str, sections: Iterator[tuple[str, Sequence[str]]]) -> str:
+    parts = [f"# {title}"]
+    for heading, lines in sections:
+        parts += [f"## {heading}", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
+    return lines + [f"| {' | '.join(str(entry) for entry in row)} |" for row in rows]
+
+
+def _part(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    part = config.get(key)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _data_sections(result: Result) -> Iterator[tuple[str, Sequence[str]]]:
+    data, config = result.data, _part(result.config, "data")
+    totals = {split: sum(getattr(c, split) for c in data.classes) for split in ("train", "validation", "test")}
+    yield (
+        "Source",
+        [
+            f"- Source: {cell(data.source)}, fingerprint `{cell(data.fingerprint)}` (over names, sizes and contents).",
+            f"- {len(data.classes)} classes; {totals['train']} real training, {totals['validation']} validation and "
+            f"{totals['test']} test images.",
+            *_preparation(config),
+            _ASKED + "who made and labelled the images, how, with whose consent, and under which licence.*",
+        ],
+    )
+    rows = [(cell(c.name), c.train, c.validation, c.test, c.synthetic) for c in data.classes]
+    yield "Counts", _table(("class", "train", "validation", "test", "synthetic"), rows)
+    yield "Imbalance", list(_imbalance(result, config))
+    yield "Splits", list(_splits(config))
+    yield "Duplicates and images left out", list(_left_out(result))
+    if result.generator is not None:
+        yield (
+            "Synthetic images",
+            [
+                f"- {sum(c.synthetic for c in data.classes)} images drawn by the generator "
+                f"{cell(result.generator.name)}, each from its class and its seed, so that each can be drawn again.",
+                "- Used for training only: validation and test images are all real.",
+            ],
+        )
+    yield (
+        "Limits",
+        [
+            "- Labels are taken as they are; copies are found pixel by pixel, near copies are not.",
+            "- The test images come from the same source as the training images, and say nothing of other sources.",
+        ],
+    )
+
+
+def _preparation(config: Mapping[str, Any]) -> Iterator[str]:
+    if "image_size" in config:
+        size, channels = config["image_size"], config.get("channels")
+        colours = {1: ", in grey", 3: ", in RGB"}.get(channels, "") if isinstance(channels, int) else ""
+        yield f"- Every image is resized once to {size} x {size} pixels{colours}."
+
+
+def _imbalance(result: Result, config: Mapping[str, Any]) -> Iterator[str]:
+    counts = [(c.train, c.name) for c in result.data.classes]
+    (fewest, rare), (most, common) = min(counts), max(counts)
+    ratio = f"{most / fewest:.1f}" if fewest else "without bound"
+    yield (
+        f"- Largest class {cell(common)} with {most} training images, smallest {cell(rare)} with {fewest}: "
+        f"ratio {ratio}."
+    )
+    profile = config.get("profile")
+    if isinstance(profile, Mapping) and "kind" in profile:
+        kind = profile["kind"]
+        details = ", ".join(f"{cell(key)} {cell(value)}" for key, value in profile.items() if key != "kind")
+        yield f"- The imbalance was made: training and validation images thinned by a {cell(kind)} profile ({details})."
+    elif config:
+        yield "- The imbalance is that of the source (or its default profile): none was asked for in the configuration."
+
+
+def _splits(config: Mapping[str, Any]) -> Iterator[str]:
+    shares = _part(config, "splits")
+    yield "- Test images first: the source's own where it has some, else a stratified share; never thinned."
+    yield "- Validation images from the rest, as imbalanced as the training images: they choose models, tests do not."
+    if shares:
+        told = ", ".join(f"{cell(name)} {cell(value)}" for name, value in shares.items())
+        yield f"- Shares asked for: {told}."
+    if config.get("group") is not None:
+        yield f"- Images of one group (`{cell(config['group'])}`) stay on one side of every split."
+
+
+def _left_out(result: Result) -> Iterator[str]:
+    data = result.data
+    yield f"- Images that are copies of another image: {data.duplicates}; copies stay on one side of every split."
+    yield f"- Images that could not be read, and were left out: {len(data.skipped)}."
+    if data.without_hand is not None:
+        yield f"- Images in which no hand was found: {len(data.without_hand)}."
+
+
+def _model_sections(result: Result) -> Iterator[tuple[str, Sequence[str]]]:
+    yield "Model", list(_model(result))
+    if result.generator is not None:
+        yield "Generator", list(_generator(result))
+    yield "Metrics on the test images", _metrics(result)
+    yield "Recall and precision of each class", _per_class(result)
+    yield "Do synthetic images help?", list(_verdict(result))
+    if result.audit is not None:
+        yield "Copies of real images", [f"- {cell(sentence)}" for sentence in audit.sentences(result.audit)]
+    if result.realism is not None:
+        yield "Human study", [cell(realism.words(result.realism, result.confidence))]
+    yield (
+        "Intended use",
+        [
+            f"- Telling {len(result.data.classes)} classes apart in images like those of {cell(result.data.source)}.",
+            "- Not for images of another kind, other classes, or a share of the classes that differs much from equal "
+            "without looking at the calibration; not for decisions about people without a study of its own.",
+            _ASKED + "the purpose, its users, and whom errors would harm.*",
+        ],
+    )
+    yield "Limits", list(_limits(result))
+
+
+def _model(result: Result) -> Iterator[str]:
+    classifier, training = _part(result.config, "classifier"), _part(result.config, "training")
+    strategy = result.strategies[result.selected]
+    if "name" in classifier:
+        weights = classifier.get("weights")
+        start = f"weights from {cell(weights)}" if weights else "random initial weights"
+        yield f"- Classifier: {cell(classifier['name'])}, {start}."
+    images = "real and synthetic" if strategy.uses_synthetic else "real"
+    blessed = {True: "; it met the thresholds asked for", False: "; it missed a threshold asked for"}
+    yield (
+        f"- Strategy: {cell(result.selected)}, trained on {images} images, chosen without the test images"
+        f"{blessed.get(strategy.blessed, '') if strategy.blessed is not None else ''}."
+    )
+    for number, phase in enumerate(strategy.phases, start=1):
+        told = ", ".join(
+            f"{cell(key)} {_value(value)}" for key, value in phase.items() if value is not None and key != "seconds"
+        )
+        yield f"- Phase {number}: {told}."
+    budget = ", ".join(f"{cell(k)} {_value(v)}" for k, v in training.items() if isinstance(v, int | float | str))
+    told = f" ({budget})" if budget else ""
+    yield f"- Budget: {strategy.steps} gradient steps in all, the same for every strategy{told}."
+    yield f"- Seeds: {', '.join(str(repeat.seed) for repeat in strategy.repeats)}."
+    if result.seconds:
+        yield f"- Time of all stages, every strategy and the generator together: {sum(result.seconds.values()):.0f} s."
+    if result.versions:
+        yield f"- Software: {', '.join(f'{cell(name)} {cell(number)}' for name, number in result.versions.items())}."
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else cell(value)
+
+
+def _generator(result: Result) -> Iterator[str]:
+    assert result.generator is not None, "asked only where there is one"
+    config = _part(result.config, "generator")
+    told = ", ".join(
+        f"{cell(k)} {cell(v)}" for k, v in config.items() if k != "name" and isinstance(v, int | float | str)
+    )
+    yield f"- {cell(result.generator.name)}{f': {told}' if told else ''}; trained on the real training images alone."
+    scores = result.generator.scores or {}
+    numbers = {name: scores[name] for name in SCORES if isinstance(scores.get(name), int | float)}
+    if numbers:
+        told = ", ".join(f"{cell(name)} {value:.4g}" for name, value in numbers.items())
+        extractor = cell(scores.get("extractor", "an unnamed extractor"))
+        yield f"- Scores on features of {extractor}, which compare with scores on the same features only: {told}."
+    else:
+        yield "- Its images were not scored."
+    for finding in result.generator.findings:
+        yield f"- Finding: {cell(finding)}."
+
+
+def _metrics(result: Result) -> list[str]:
+    rows = []
+    for name, strategy in result.strategies.items():
+        chosen = " (this model)" if name == result.selected else ""
+        row = [cell(name) + chosen]
+        for measure in ("balanced_accuracy", "worst_class_recall", "macro_f1", "accuracy"):
+            row.append(_with_interval(strategy.test, measure))
+        rows.append(row)
+    level = f"{100 * result.confidence:g}%"
+    head = ("strategy", "balanced accuracy", "worst class", "macro F1", "accuracy")
+    return [*_table(head, rows), "", f"In per cent, with {level} intervals where there are any."]
+
+
+def _with_interval(test: SplitResult, measure: str) -> str:
+    low, high = getattr(test, f"{measure}_low", None), getattr(test, f"{measure}_high", None)
+    return _shown(getattr(test, measure), low, high)
+
+
+def _shown(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "none"
+    ends = "" if low is None or high is None else f" ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{100 * value:.1f}{ends}"
+
+
+def _per_class(result: Result) -> list[str]:
+    counts = {c.name: c for c in result.data.classes}
+    rows = [
+        (
+            cell(c.class_),
+            counts[c.class_].train,
+            c.support,
+            _shown(c.recall, c.recall_low, c.recall_high),
+            _shown(c.precision, getattr(c, "precision_low", None), getattr(c, "precision_high", None)),
+        )
+        for c in result.strategies[result.selected].test.per_class
+    ]
+    return _table(("class", "training images", "test images", "recall", "precision"), rows)
+
+
+def _verdict(result: Result) -> Iterator[str]:
+    yield cell(result.verdict)
+    judgement = judge(result)
+    if judgement is None:
+        return
+    yield ""
+    rows = [
+        (
+            f"{role(c)} ({cell(c.versus_name)})",
+            points(c.balanced_accuracy_change),
+            f"{points(c.low)} to {points(c.high)}",
+            c.verdict,
+        )
+        for c in (judgement.main, *judgement.others)
+    ]
+    yield from _table((f"{cell(judgement.strategy)} against", "points", "interval", "verdict"), rows)
+    told: dict[str, list[str]] = {"helped": [], "hurt": []}
+    for change in judgement.main.per_class:
+        told.get(change.verdict, []).append(cell(change.class_))
+    yield ""
+    yield "; ".join(f"{verdict}: {', '.join(names) or 'no class'}" for verdict, names in told.items()) + "."
+
+
+def _limits(result: Result) -> Iterator[str]:
+    yield f"- The verdict is about this classifier, this budget and this source; {scope(result)}."
+    yield "- “No evidence” is not “no effect”: a change smaller than the test images can show stays unseen."
+    few = [c.name for c in result.data.classes if c.test < MINIMUM_TEST_IMAGES]
+    if few:
+        names = ", ".join(cell(name) for name in few)
+        yield f"- Fewer than {MINIMUM_TEST_IMAGES} test images, so that nothing is said of them: {names}."
+    if len(next(iter(result.strategies.values())).repeats) < MINIMUM_SEEDS:
+        yield f"- Intervals hold little or no doubt about seeds: a claim about the method takes {MINIMUM_SEEDS}."
+    worst = result.strategies[result.selected].test
+    weakest = min((c for c in worst.per_class if c.recall is not None), key=lambda c: c.recall or 0.0, default=None)
+    if weakest is not None and weakest.recall is not None:
+        name = cell(weakest.class_)
+        yield f"- Weakest class: {name}, of which {percent(weakest.recall)} of the test images are recognised."
+    if worst.calibration_error is not None:
+        yield f"- Expected calibration error on the test images: {percent(worst.calibration_error)}."
+    if result.generator is not None:
+        yield "- Synthetic images repeat what the real ones show, also their mistakes, and may repeat single images."

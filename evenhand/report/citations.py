@@ -1,0 +1,117 @@
+"""What a paper that uses a run should cite: evenhand itself and the papers of the components that the run used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from evenhand.report.result import Result
+
+BIBLIOGRAPHY = "references.bib"
+
+_HANDSHAPES, _ENDOSCOPY = "rios2025handshapes", "delafuente2024enhancing"
+_LONG_TAIL, _POLARITY = "mankikar_rebalancing", "deepshikha2020polarity"
+
+GENERATORS = {
+    "cgan": (_LONG_TAIL, "mirza2014conditional"),
+    "acgan": ("odena2017acgan", _POLARITY),
+    "wgan_gp": ("gulrajani2017improved", _POLARITY),
+    "bagan": ("mariani2018bagan", _POLARITY),
+    "polarity_gan": (_POLARITY, "gulrajani2017improved"),
+    "reacgan": (_HANDSHAPES, "kang2021reacgan"),
+    "spade": (_HANDSHAPES, "park2019spade"),
+    "class_vae": (_ENDOSCOPY, "kingma2014vae"),
+    "diffusion": ("karras2022edm", "ho2022classifierfree", "liu2022flow", "qin2023cbdm"),
+}
+"""Keys of the papers that each generator implements; S1 to S4 of the documentation are the first ones named."""
+
+CLASSIFIERS = {"efficientnetv2": ("tan2021efficientnetv2",), "resnet50": ("he2016resnet",)}
+
+METHODS = {
+    "balanced_softmax": ("ren2020balanced",),
+    "focal": ("lin2017focal",),
+    "logit_adjustment": ("menon2021logit",),
+    "deferred": ("cao2019ldam",),
+    "weight_balance": ("alshammari2022weight",),
+    "retrain_head": ("kang2020decoupling",),
+    "mixup": ("zhang2018mixup",),
+    "cutmix": ("yun2019cutmix",),
+    "randaugment": ("cubuk2020randaugment",),
+    "smote_svm": ("chawla2002smote", _POLARITY),
+    "undersample": (_LONG_TAIL,),
+    "oversample": (_LONG_TAIL,),
+    "pretrain_finetune": (_HANDSHAPES,),
+    "regularizer": (_HANDSHAPES,),
+    "combined": (_HANDSHAPES, _ENDOSCOPY),
+    "synthetic_only": (_HANDSHAPES,),
+}
+"""Keys of the papers of strategies and losses."""
+
+SCORES = {
+    "fid": "heusel2017fid",
+    "kid": "binkowski2018kid",
+    "inception_score": "salimans2016improved",
+    "precision": "kynkaanniemi2019improved",
+    "recall": "kynkaanniemi2019improved",
+    "density": "naeem2020reliable",
+    "coverage": "naeem2020reliable",
+}
+"""Keys of the papers of the generator's scores."""
+
+_STATISTICS = ("wilson1927probable", "mcnemar1947note", "holm1979simple")
+
+
+@cache
+def bibliography() -> dict[str, str]:
+    """Every BibTeX entry by key, in the order of the file."""
+    text = (Path(__file__).parent / BIBLIOGRAPHY).read_text(encoding="utf-8")
+    return {found[1]: found[0] for found in re.finditer(r"^@\w+\{(\w+),\n.*?^\}", text, re.DOTALL | re.MULTILINE)}
+
+
+def cited(result: Result) -> list[str]:
+    """Keys of the papers to cite for a run, each once, in the order of what it did."""
+    return list(dict.fromkeys(_keys(result)))
+
+
+def _keys(result: Result) -> Iterator[str]:
+    if result.generator is not None:
+        yield from GENERATORS.get(result.generator.name, ())
+    classifier = str((result.config.get("classifier") or {}).get("name", ""))
+    yield from CLASSIFIERS.get(classifier.split("-")[0], ())
+    for name, strategy in result.strategies.items():
+        yield from METHODS.get(name, ())
+        for phase in strategy.phases:
+            for value in phase.values():
+                # A loss or a mixing stands in a phase as its name, or as an object with its name.
+                used = value.get("name") if isinstance(value, dict) else value
+                yield from METHODS.get(used, ()) if isinstance(used, str) else ()
+    yield from _STATISTICS
+    for measure in (result.generator.scores or {}) if result.generator is not None else ():
+        if measure in SCORES:
+            yield SCORES[measure]
+    if result.audit is not None:
+        yield "meehan2020nonparametric"
+    if result.realism is not None:
+        yield "newcombe2006confidence"
+
+
+def cite(result: Result) -> str:
+    """BibTeX of evenhand, in the version that made the run, and of the papers to cite.
+
+    Args:
+      result: of the run.
+    """
+    version = result.versions.get("evenhand")
+    fields = ["  title         = {evenhand: from an imbalanced image set to a per-class verdict on synthetic data}"]
+    if version:
+        fields.append(f"  version       = {{{_plain(version)}}}")
+    fields.append("  license       = {Apache-2.0}")
+    entries = bibliography()
+    own = "@software{evenhand,\n" + ",\n".join(fields) + "\n}"
+    return "\n\n".join([own, *(entries[key] for key in cited(result))]) + "\n"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w.+-]", "", text)

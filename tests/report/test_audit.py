@@ -1,0 +1,111 @@
+"""The audit in the result, in words, on the page, and as the reason for an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from evenhand.config import RunConfig
+from evenhand.data.decode import encode_png
+from evenhand.errors import GateFailed
+from evenhand.evaluation.copies import CopyAudit, CopyPair, Nearness
+from evenhand.evaluation.data_copying import DataCopying
+from evenhand.pipeline.run import _check_copies
+from evenhand.report import audit as words
+from evenhand.report.audit_part import AuditPart, audit_part
+from evenhand.report.collect import Evidence, build_result
+from evenhand.report.copy_pairs import PairPictures, read_pairs, write_pairs
+from evenhand.report.render import render_html, render_markdown
+from evenhand.report.result import Result
+
+NAMES = ("cat", "<dog>")
+
+
+def part(leaks: int = 0, copies: int = 3) -> AuditPart:
+    """Twenty images, ten of each class; the first `copies` are copies of training image 7."""
+    flagged = np.arange(20) < copies
+    scores = np.where(flagged, 0.1, 1.0).astype(np.float32)
+    nearness = Nearness(np.full(20, 7), 10 * scores, scores, 0.4, flagged)
+    labels = np.arange(20) % 2
+    pairs = tuple(
+        CopyPair(f"synthetic/cgan/{NAMES[row % 2]}/{row}", "folder/<x>.png", row, 7, row % 2, "pixels", 1.0, 0.1)
+        for row in range(copies)
+    )
+    found = CopyAudit(
+        spaces={"pixels": nearness},
+        flagged=flagged,
+        class_counts=np.bincount(labels),
+        class_copies=np.bincount(labels[flagged], minlength=2),
+        false_alarms=0.01,
+        reference="held-out",
+        num_references=500,
+        pairs=pairs,
+    )
+    z = DataCopying(-4.5, 0.001, np.asarray([-4.5, np.nan]))
+    return audit_part(found, z, [(f"s{n}", f"t{n}") for n in range(leaks)], NAMES, "cnn-1")
+
+
+@pytest.fixture
+def result(make_evidence: Callable[..., Evidence]) -> Result:
+    evidence = make_evidence(class_names=NAMES)
+    object.__setattr__(evidence, "audit", part())
+    return build_result(evidence)
+
+
+def test_the_part_holds_every_number() -> None:
+    seen = part(leaks=150)
+    assert (seen.copies, seen.share) == (3, 0.15)
+    assert [(row.synthetic, row.copies, row.share) for row in seen.per_class] == [(10, 2, 0.2), (10, 1, 0.1)]
+    assert [row.data_copying_z for row in seen.per_class] == [-4.5, None]
+    assert seen.num_leaks == 150 and len(seen.leaks) == 100
+    assert len(part(copies=20).pairs) == 16
+
+
+def test_it_survives_the_file(result: Result) -> None:
+    assert Result.model_validate_json(result.to_json()).audit == part()
+
+
+def test_words_say_what_share_is_no_evidence() -> None:
+    said = words.sentences(part(leaks=2))
+    assert said[0].startswith("2 synthetic images repeat test images")
+    assert "3 of 20 synthetic images (15.0%)" in said[1] and "1% would be" in said[1]
+    assert "nearer to the training images" in said[3] and "-4.5" in said[3]
+
+
+def test_the_page_shows_pairs_with_escaped_names(result: Result) -> None:
+    png = encode_png(np.zeros((4, 4, 1), np.uint8))
+    pairs = [PairPictures(pair.synthetic_id, pair.real_id, png, png) for pair in part().pairs]
+    page = render_html(result, pairs=pairs)
+    assert "Copies of real images" in page and "folder/&lt;x&gt;.png" in page and "<dog>" not in page
+    assert page.count("0.10 (pixels)") == 3
+    assert "## Copies of real images" in render_markdown(result)
+
+
+def test_pictures_survive_the_file(tmp_path) -> None:
+    pairs = [PairPictures("a", "b", b"1", b"2")]
+    write_pairs(tmp_path / "p", pairs)
+    assert read_pairs(tmp_path / "p") == pairs and read_pairs(tmp_path / "none") == []
+    write_pairs(tmp_path / "p", [])
+    assert read_pairs(tmp_path / "p") == []
+
+
+@pytest.mark.parametrize(
+    ("leaks", "most", "sentence"),
+    [(0, None, None), (0, 0.15, None), (0, 0.1, r"max_copy_share: 3 .*\(15.0%\)"), (2, None, "s0 repeats t0")],
+)
+def test_gates(result: Result, leaks: int, most: float | None, sentence: str | None) -> None:
+    config = RunConfig.model_validate({"synthetic": {"max_copy_share": most}})
+    seen = result.model_copy(update={"audit": part(leaks=leaks)})
+    if sentence is None:
+        _check_copies(config, seen)
+        return
+    with pytest.raises(GateFailed, match=sentence) as error:
+        _check_copies(config, seen)
+    assert error.value.exit_code == 3
+
+
+def test_without_synthetic_images_there_is_nothing_to_check(result: Result) -> None:
+    config = RunConfig.model_validate({"synthetic": {"max_copy_share": 0.0}})
+    _check_copies(config, result.model_copy(update={"audit": None}))

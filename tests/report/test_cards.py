@@ -1,0 +1,143 @@
+"""The cards and citations: what they hold is the result's, names stay text, and BibTeX is whole."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evenhand import registry
+from evenhand.report.cards import data_card, model_card
+from evenhand.report.citations import CLASSIFIERS, GENERATORS, METHODS, SCORES, bibliography, cite, cited
+from evenhand.report.collect import Evidence, build_result
+from evenhand.report.markdown import cell
+from evenhand.report.result import Result
+
+NASTY = "<script>|`a`*b*\n# c"
+CONFIG = {
+    "name": "demo",
+    "data": {
+        "image_size": 32,
+        "channels": 1,
+        "profile": {"kind": "geometric", "ratio": 0.65, "largest": 100},
+        "splits": {"validation": 0.1, "test": 0.25},
+        "group": "^([^_]+)_",
+    },
+    "generator": {"name": "cgan", "steps": 4000},
+    "classifier": {"name": "efficientnetv2-b0", "weights": None},
+    "training": {"steps": 600, "batch_size": 64},
+}
+
+
+@pytest.fixture(scope="module")
+def result(make_evidence: Callable[..., Evidence]) -> Result:
+    names = (NASTY, *(f"digit {k}" for k in range(9)))
+    made = build_result(make_evidence(class_names=names)).completed("demo", CONFIG, {"evenhand": "0.1.0"}, {"T": 3.0})
+    generator = made.generator.model_copy(update={"scores": {"extractor": "cnn", "fid": 12.345, "coverage": 0.5}})
+    return made.model_copy(update={"generator": generator})
+
+
+def test_the_data_card_holds_counts_splits_imbalance_and_duplicates(result: Result) -> None:
+    card = data_card(result)
+    for counts in result.data.classes:
+        numbers = f"{counts.train} | {counts.validation} | {counts.test} | {counts.synthetic} |"
+        assert f"| {cell(counts.name)} | {numbers}" in card
+    assert "286 real training, 40 validation and 450 test images" in card
+    assert "with 100 training images, smallest digit 8 with 3: ratio 33.3" in card
+    for words in (
+        "0123456789abcdef",
+        "a geometric profile (ratio 0.65, largest 100)",
+        "another image: 3;",
+        "left out: 1.",
+        "32 x 32 pixels, in grey",
+    ):
+        assert words in card
+    assert "10000 images drawn by the generator cgan" in card
+    assert "filled in by the authors" in card
+
+
+def test_the_model_card_holds_metrics_with_intervals_and_what_the_verdict_does_not_say(result: Result) -> None:
+    card = model_card(result)
+    for name, strategy in result.strategies.items():
+        test = strategy.test
+        low, high = 100 * test.balanced_accuracy_low, 100 * test.balanced_accuracy_high
+        assert re.search(
+            rf"\| {re.escape(cell(name))}[^|]*\| {100 * test.balanced_accuracy:.1f} \({low:.1f} to {high:.1f}\)", card
+        )
+    for entry in result.strategies[result.selected].test.per_class:
+        recall = f"{100 * entry.recall:.1f} ({100 * entry.recall_low:.1f} to {100 * entry.recall_high:.1f})"
+        assert re.search(rf"\| {re.escape(cell(entry.class_))} \| \d+ \| {entry.support} \| {re.escape(recall)}", card)
+    assert cell(result.verdict) in card
+    for words in (
+        "this model, not of the method",
+        "600 gradient steps",
+        "features of cnn, which",
+        ": fid 12.35, coverage 0.5",
+    ):
+        assert words in card
+
+
+def test_a_run_without_synthetic_images_or_config_has_cards_too(make_evidence: Callable[..., Evidence]) -> None:
+    evidence = make_evidence(num_test=5, num_validation=0)
+    kept = {name: evidence.strategies[name] for name in ("baseline", "oversample")}
+    plain = Evidence({**evidence.data}, [0] * 10, kept, "baseline")
+    result = build_result(plain)
+    assert "Synthetic images" not in data_card(result)
+    card = model_card(result)
+    assert "No strategy used synthetic images" in card
+    assert "Fewer than 10 test images" in card
+    assert cite(result).startswith("@software{evenhand,")
+
+
+def test_names_from_the_data_stay_text(result: Result) -> None:
+    for card in (data_card(result), model_card(result)):
+        assert "<script>" not in card
+        assert not re.search(r"^# c", card, re.MULTILINE)
+        for line in card.splitlines():
+            if "script" in line and line.startswith("|"):
+                assert len(re.findall(r"(?<!\\)\|", line)) == 6
+
+
+def test_what_is_cited_is_what_was_used(result: Result) -> None:
+    keys = cited(result)
+    assert keys[:2] == ["mankikar_rebalancing", "mirza2014conditional"]
+    for key in ("tan2021efficientnetv2", "ren2020balanced", "rios2025handshapes", "heusel2017fid", "naeem2020reliable"):
+        assert key in keys
+    for key in ("park2019spade", "delafuente2024enhancing", "binkowski2018kid", "he2016resnet"):
+        assert key not in keys
+    assert len(set(keys)) == len(keys)
+    text = cite(result)
+    assert "version       = {0.1.0}" in text
+    assert text.count("\n@") == len(keys)
+
+
+def test_every_entry_is_whole_and_every_key_is_known() -> None:
+    entries = bibliography()
+    text = (Path(sys.modules["evenhand.report.citations"].__file__).parent / "references.bib").read_text("utf-8")
+    assert len(entries) == text.count("@")
+    for key, entry in entries.items():
+        assert entry.count("{") == entry.count("}"), key
+        assert "title " in entry and "author " in entry, key
+    named = [*GENERATORS.values(), *CLASSIFIERS.values(), *METHODS.values(), tuple(SCORES.values())]
+    assert {key for keys in named for key in keys} <= set(entries)
+    assert set(GENERATORS) | {"folder"} == set(registry.names("models.generators"))
+
+
+def test_report_prints_a_card(result: Result, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(result.to_json(), encoding="utf-8")
+
+    def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "evenhand.cli", "report", *map(str, arguments)]
+        return subprocess.run(line, capture_output=True, text=True, timeout=120)
+
+    for card, text in (("model", model_card(result)), ("data", data_card(result)), ("cite", cite(result))):
+        done = command(tmp_path, "--card", card)
+        assert (done.returncode, done.stdout, done.stderr) == (0, text, "")
+    assert not (tmp_path / "report.html").exists()
+    wrong = command(tmp_path, "--card", "other")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert command(tmp_path / "absent", "--card", "data").returncode == 2

@@ -1,0 +1,70 @@
+"""What stands beneath the verdict: confusions as shares, their difference, and lists where matrices are too large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from evenhand.report import evidence
+from evenhand.report.collect import Evidence, build_result
+from evenhand.report.evidence import MOST_MATRIX_CLASSES, confusions, reliability_curve, shown_strategies
+from evenhand.report.measures import ReliabilityPoint
+from evenhand.report.view import arrange
+
+
+def test_matrices_are_shares_of_each_class_and_their_difference(make_evidence: Callable[..., Evidence]) -> None:
+    result = build_result(make_evidence(seeds=(0, 1)))
+    view = arrange(result)
+    found = confusions(result, view)
+    assert found is not None and not found.largest
+    without, with_, change = (np.array(matrix.rows, float) for matrix in found.matrices)
+    np.testing.assert_allclose(without.sum(axis=1), 1.0)
+    np.testing.assert_allclose(change, with_ - without, atol=1e-12)
+    recalls = {row.name: row.recalls["pretrain_finetune"].recall for row in view.classes}
+    np.testing.assert_allclose(np.diag(with_), [recalls[name] for name in found.class_names])
+    assert found.matrices[2].is_difference and not found.matrices[0].is_difference
+
+
+def test_many_classes_are_told_as_their_largest_confusions(make_evidence: Callable[..., Evidence]) -> None:
+    names = tuple(f"class {k}" for k in range(MOST_MATRIX_CLASSES + 5))
+    result = build_result(make_evidence(class_names=names))
+    found = confusions(result, arrange(result))
+    assert found is not None and not found.matrices
+    worst = [max(mistake.shares.values()) for mistake in found.largest]
+    assert worst == sorted(worst, reverse=True) and worst[0] > 0
+    assert all(mistake.true != mistake.predicted for mistake in found.largest)
+    supports = {counts.name: counts.test for counts in result.data.classes}
+    first = found.largest[0]
+    true, other = names.index(first.true), names.index(first.predicted)
+    for name, share in first.shares.items():
+        images = {(t, o): n for t, o, n in result.strategies[name].confusion}.get((true, other), 0.0)
+        assert share == pytest.approx(images / supports[first.true])
+
+
+def test_details_are_of_the_judged_strategy_and_its_references(make_evidence: Callable[..., Evidence]) -> None:
+    result = build_result(make_evidence())
+    assert list(shown_strategies(result, arrange(result))) == [
+        "matched_arm",
+        "balanced_softmax",
+        "baseline",
+        "pretrain_finetune",
+    ]
+
+
+def test_measures_come_with_their_intervals(make_evidence: Callable[..., Evidence]) -> None:
+    result = build_result(make_evidence())
+    for title, measure in evidence.split_measures(result.strategies["baseline"].test).items():
+        assert measure.low is not None and measure.value is not None and measure.high is not None, title
+        assert measure.low <= measure.value <= measure.high, title
+
+
+def test_a_reliability_curve_by_hand() -> None:
+    points = [
+        ReliabilityPoint(confidence=0.25, accuracy=0.5, count=2),
+        ReliabilityPoint(confidence=1.0, accuracy=1.0, count=3),
+    ]
+    assert reliability_curve(points, 100.0).line == "M25.0 50.0L100.0 0.0"
+    assert reliability_curve(points[:1], 100.0).dots == "M25.0 50.0h0"
+    assert reliability_curve([], 100.0).line == ""
