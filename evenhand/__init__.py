@@ -7,7 +7,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Loaded on first use, so that `import evenhand` costs nothing. `Generator` and `BalanceReport` must be reachable
+# Loaded on first use, so that `import evenhand` costs nothing. The three artifact classes at the end must be reachable
 # from here because a TFX container imports an artifact class by its type name (`evenhand.Generator`).
 _PUBLIC = {
     "RunConfig": "evenhand.config",
@@ -18,6 +18,7 @@ _PUBLIC = {
     "train_classifier": "evenhand.models.train_classifier",
     "evaluate": "evenhand.evaluation.per_class",
     "Generator": "evenhand.components.artifacts",
+    "SyntheticEvaluation": "evenhand.components.artifacts",
     "BalanceReport": "evenhand.components.artifacts",
 }
 

@@ -1,4 +1,4 @@
-"""Finds generators, classifiers, strategies and sources by file name; there is no list to edit.
+"""Finds generators, classifiers, strategies, sources and feature extractors by file name; there is no list to edit.
 
 A kind is a package below `evenhand`; each public module in it is one entry, and its file name is the
 name used in the config. A module may offer variants by a literal tuple `VARIANTS = ("b0", "b1")`: they are
@@ -22,6 +22,8 @@ _OFFERS = {
     "models.generators": ("Options", "build"),
     "models.classifiers": ("Options", "build"),
     "models.strategies": ("Options", "phases"),
+    "models.classifier_losses": ("Options", "terms"),
+    "models.extractors": ("Options", "build"),
 }
 KINDS = tuple(_OFFERS)
 

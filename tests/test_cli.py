@@ -35,12 +35,14 @@ def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command_and_no_arguments_mean_help() -> None:
     done = evenhand("--help")
     assert done.returncode == 0
-    for command in ("run", "inspect", "recipes", "generate", "export", "predict", "report", "compile"):
+    for command in ("run", "inspect", "recipes", "generate", "export", "predict", "score", "report", "compile"):
         assert f"\n  {command} " in done.stdout
     assert evenhand().stdout == done.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "inspect", "recipes", "generate", "export", "predict", "report", "compile"])
+@pytest.mark.parametrize(
+    "command", ["run", "inspect", "recipes", "generate", "export", "predict", "score", "report", "compile"]
+)
 def test_every_command_explains_itself_and_can_be_quiet(command: str) -> None:
     done = evenhand(command, "--help")
     assert done.returncode == 0

@@ -15,6 +15,12 @@ class Generator(Artifact):
     TYPE_NAME = "evenhand.Generator"
 
 
+class SyntheticEvaluation(Artifact):
+    """What was found of the synthetic images: `audit.json`, `scores.json` and the flagged pairs' pictures."""
+
+    TYPE_NAME = "evenhand.SyntheticEvaluation"
+
+
 class BalanceReport(Artifact):
     """The evidence of a run: `result.json` without run-wide facts, predictions, sample images."""
 

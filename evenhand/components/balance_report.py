@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +13,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from evenhand.components import model_selector, predictor
+from evenhand.components import model_selector, predictor, synthetic_evaluator
 from evenhand.components.strategy_inputs import by_arm
 from evenhand.components.workspace import state_folder
 from evenhand.config import RunConfig, Section
@@ -20,14 +22,14 @@ from evenhand.data.sidecar import DataSummary
 from evenhand.evaluation.selection import Selection
 from evenhand.models.arms import Arm
 from evenhand.models.generator_artifact import GeneratorCard
-from evenhand.models.training.monitor import SCORE
 from evenhand.models.training_log import TrainingLog
-from evenhand.report import samples
+from evenhand.report import copy_pairs, samples
+from evenhand.report.audit_part import AuditPart
 from evenhand.report.collect import Evidence, StrategyEvidence, build_result
 from evenhand.report.predictions import read_predictions, write_predictions
 from evenhand.report.result import FILE_NAME
 
-VERSION = "2"
+VERSION = "3"
 """Part of the cache key: raise it when the same evidence should give another result."""
 
 SAMPLES_PER_CLASS = 8
@@ -48,6 +50,7 @@ class Settings(Section):
     arms: tuple[ArmSettings, ...]
     confidence: float
     seed: int
+    batch_size: int
     version: str = VERSION
 
     @classmethod
@@ -62,6 +65,7 @@ class Settings(Section):
             ),
             confidence=config.evaluation.confidence,
             seed=config.seed,
+            batch_size=config.training.batch_size,
         )
 
 
@@ -71,7 +75,7 @@ class Executor(base_executor.BaseExecutor):
     def Do(  # noqa: N802 - TFX's name
         self, input_dict: dict[str, list[Any]], output_dict: dict[str, list[Any]], exec_properties: dict[str, Any]
     ) -> None:
-        """Writes `result.json` (without run-wide facts), `predictions/` and `samples.parquet` into `report`."""
+        """Writes `result.json` (without run-wide facts), `predictions/`, `samples.parquet` and `copies.parquet`."""
         settings = Settings.model_validate_json(exec_properties["settings"])
         output = Path(artifact_utils.get_single_uri(output_dict["report"]))
         examples: dict[Literal["real", "synthetic"], str] = {
@@ -91,8 +95,10 @@ class Executor(base_executor.BaseExecutor):
                 strategies={arm.name: _evidence(arm, input_dict) for arm in settings.arms},
                 selected=Selection.from_json(selection.read_text()).chosen,
                 generator=_generator(input_dict) if "synthetic" in summaries else None,
+                audit=_audit(input_dict) if "synthetic" in summaries else None,
                 confidence=settings.confidence,
                 seed=settings.seed,
+                batch_size=settings.batch_size,
             )
         )
         (output / "predictions").mkdir(parents=True)
@@ -107,26 +113,26 @@ class Executor(base_executor.BaseExecutor):
             )
         ]
         samples.write_samples(output / samples.FILE_NAME, picked)
+        if "synthetic_evaluation" in input_dict:
+            found = artifact_utils.get_single_uri(input_dict["synthetic_evaluation"])
+            shutil.copyfile(Path(found, copy_pairs.FILE_NAME), output / copy_pairs.FILE_NAME)
 
 
 def _generator(input_dict: Mapping[str, list[Any]]) -> dict[str, Any]:
-    """What the report says of the generator: its scores are those of the weights that drew the images."""
+    """What the report says of the generator; its scores are of the images that strategies learn from."""
     card = GeneratorCard.read(artifact_utils.get_single_uri(input_dict["generator"]))
-    seen = card.assessment
-    if seen is None:
-        return {"name": card.name}
-    measured = {key: value for key, value in seen.scores[-1].items() if key not in ("step", SCORE)}
+    scores = Path(artifact_utils.get_single_uri(input_dict["synthetic_evaluation"]), synthetic_evaluator.SCORES_FILE)
     return {
         "name": card.name,
-        "scores": {
-            "extractor": seen.extractor,
-            "reference": seen.reference,
-            "fid": seen.scores[-1][SCORE],
-            **measured,
-            "step": seen.kept_step,
-        },
-        "findings": seen.findings,
+        "scores": json.loads(scores.read_text(encoding="utf-8")),
+        "step": None if card.assessment is None else card.assessment.kept_step,
+        "findings": () if card.assessment is None else card.assessment.findings,
     }
+
+
+def _audit(input_dict: Mapping[str, list[Any]]) -> AuditPart:
+    found = Path(artifact_utils.get_single_uri(input_dict["synthetic_evaluation"]), synthetic_evaluator.AUDIT_FILE)
+    return AuditPart.model_validate_json(found.read_bytes())
 
 
 def _predictions(arm: str, input_dict: Mapping[str, list[Any]]) -> list[Any]:
@@ -141,13 +147,14 @@ def _predictions(arm: str, input_dict: Mapping[str, list[Any]]) -> list[Any]:
 
 
 def _evidence(arm: ArmSettings, input_dict: Mapping[str, list[Any]]) -> StrategyEvidence:
-    model = by_arm("model", input_dict)[arm.name]
-    log = TrainingLog.read(Path(path_utils.serving_model_path(model.uri)))
-    blessing = by_arm("blessing", input_dict)[arm.name]
+    model = by_arm("model", input_dict).get(arm.name)
+    # What scikit-learn fits on pixels has no model, and what it fits at all has no Evaluator.
+    log = TrainingLog() if model is None else TrainingLog.read(Path(path_utils.serving_model_path(model.uri)))
+    blessing = by_arm("blessing", input_dict).get(arm.name)
     # The Evaluator sets the property only where there were thresholds.
     blessed = (
         blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == constants.BLESSED_VALUE
-        if blessing.has_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
+        if blessing is not None and blessing.has_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
         else None
     )
     return StrategyEvidence(

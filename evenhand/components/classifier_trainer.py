@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from evenhand.components.blend_trainer import SYNTHETIC
 from evenhand.components.workspace import state_folder
 from evenhand.config import Section, digest
 from evenhand.data.image_tables import load_table
@@ -14,7 +15,7 @@ from evenhand.models.train_classifier import ClassifierTraining, train_classifie
 from evenhand.models.training import checkpoint
 from evenhand.models.training_log import PhaseLog, TrainingLog
 
-VERSION = "1"
+VERSION = "3"
 """Part of the cache key: raise it when the same config should give another classifier."""
 
 
@@ -48,21 +49,27 @@ def run_fn(fn_args: Any) -> None:
 
     Args:
       fn_args: TFX's `FnArgs`; `custom_config["settings"]` is the JSON of `Settings`, `base_model` the folder that
-        the phase before wrote.
+        the phase before wrote, and `custom_config["synthetic"]` that of the synthetic images where the phase trains
+        on both.
     """
     settings = Settings.model_validate_json(fn_args.custom_config["settings"])
     # TFX hands over the file pattern `<examples>/Split-train/*`, not the artifact.
     examples = fn_args.train_files[0].rsplit("/", 2)[0]
     base_model = Path(fn_args.base_model) if fn_args.base_model else None
     cache = state_folder("tables")
-    state_dir = state_folder(digest(settings.canonical_json() + examples + str(base_model)))
-    stops_early = settings.training.training.early_stopping is not None and settings.phase.on == "real"
+    synthetic = fn_args.custom_config.get(SYNTHETIC)
+    state_dir = state_folder(digest(settings.canonical_json() + examples + str(synthetic) + str(base_model)))
+    # Synthetic images have no validation split.
+    stops_early = settings.training.training.early_stopping is not None and settings.phase.on != "synthetic"
+    validation = load_table(examples, ["validation"], cache=cache) if settings.phase.on != "synthetic" else None
     run = train_classifier(
         load_table(examples, ["train"], cache=cache),
         settings.phase,
         settings.training,
         task=settings.task,
-        validation=load_table(examples, ["validation"], cache=cache) if stops_early else None,
+        validation=validation if stops_early else None,
+        watched=validation,
+        synthetic=load_table(synthetic, ["train"], cache=cache) if synthetic is not None else None,
         base_model=base_model,
         seed=settings.seed,
         deterministic=settings.deterministic,

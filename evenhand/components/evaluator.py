@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tensorflow_model_analysis.proto import config_pb2
 
-from evenhand.components import balanced_accuracy
+from evenhand.components import balanced_accuracy, plain_scores
 
 SPLIT, LABEL = "image/split", "image/class/label"
 
@@ -38,6 +38,7 @@ def eval_config(*, is_baseline: bool, is_gated: bool) -> config_pb2.EvalConfig:
             module=balanced_accuracy.__name__,
             per_slice_thresholds=[_threshold(is_baseline=is_baseline)] if is_gated else [],
         ),
+        config_pb2.MetricConfig(class_name="PlainScores", module=plain_scores.__name__),
         config_pb2.MetricConfig(class_name="MultiClassConfusionMatrixPlot"),
     ]
     return config_pb2.EvalConfig(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.channel import BaseChannel, Channel
@@ -13,6 +15,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import path_utils
 
 from evenhand.components.workspace import state_folder
+from evenhand.data.image_table import ImageTable
 from evenhand.data.image_tables import load_table
 from evenhand.models.serving import load_classifier
 from evenhand.report.predictions import Predictions, write_predictions
@@ -33,17 +36,28 @@ class Executor(base_executor.BaseExecutor):
         examples = artifact_utils.get_single_uri(input_dict["examples"])
         model = artifact_utils.get_single_instance(input_dict["model"])
         classifier = load_classifier(path_utils.serving_model_path(model.uri))
-        tables = {
-            split: load_table(examples, [split], cache=state_folder("tables")) for split in ("validation", "test")
-        }
-        rows = Predictions.of(
-            int(exec_properties["seed"]),
-            ids=np.concatenate([table.ids for table in tables.values()]),
-            splits=np.repeat(list(tables), [len(table) for table in tables.values()]),
-            labels=np.concatenate([table.labels for table in tables.values()]),
-            probabilities=np.concatenate([classifier.predict_table(table) for table in tables.values()]),
-        )
-        write_predictions(Path(artifact_utils.get_single_uri(output_dict["predictions"])) / FILE_NAME, [rows])
+        output = artifact_utils.get_single_uri(output_dict["predictions"])
+        write_rows(output, examples, int(exec_properties["seed"]), classifier.predict_table)
+
+
+def write_rows(output: str, examples: str, seed: int, predict: Callable[[ImageTable], NDArray[np.floating]]) -> None:
+    """Writes `predictions.parquet`: a row for every validation and test image.
+
+    Args:
+      output: the folder.
+      examples: folder of the real images.
+      seed: the repeat's, written into each row.
+      predict: images -> float[n, c], class probabilities.
+    """
+    tables = {split: load_table(examples, [split], cache=state_folder("tables")) for split in ("validation", "test")}
+    rows = Predictions.of(
+        seed,
+        ids=np.concatenate([table.ids for table in tables.values()]),
+        splits=np.repeat(list(tables), [len(table) for table in tables.values()]),
+        labels=np.concatenate([table.labels for table in tables.values()]),
+        probabilities=np.concatenate([predict(table) for table in tables.values()]),
+    )
+    write_predictions(Path(output) / FILE_NAME, [rows])
 
 
 class PredictorSpec(ComponentSpec):

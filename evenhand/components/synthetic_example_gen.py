@@ -18,7 +18,7 @@ from evenhand.models import synthetic_records
 from evenhand.models.generator_artifact import GeneratorCard
 from evenhand.models.sample_generator import capped, plan
 
-VERSION = "1"
+VERSION = "2"
 """Part of the cache key: raise it when the same config should give other images."""
 
 
@@ -27,6 +27,11 @@ class Settings(Section):
 
     synthetic: Synthetic
     version: str = VERSION
+
+    @classmethod
+    def of(cls, synthetic: Synthetic) -> Settings:
+        """The part of the config that the images depend on: what is allowed of them draws no others."""
+        return cls(synthetic=synthetic.model_copy(update={"max_copy_share": None}))
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):

@@ -97,6 +97,8 @@ class Training(Section):
       batch_size: images in a step.
       learning_rate: Adam's peak rate.
       early_stopping: off (None) or its settings.
+      watch_every: gradient steps between two looks at validation, which are logged and change nothing; None looks eight
+        times in each phase.
       augmentation: off (None) or its settings, for every phase of every strategy that does not set its own.
     """
 
@@ -104,6 +106,7 @@ class Training(Section):
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(0.003, gt=0.0)
     early_stopping: EarlyStopping | None = None
+    watch_every: int | None = Field(None, ge=1)
     augmentation: Augmentation | None = Augmentation(rotation=10.0, shift=0.1, zoom=0.1)
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import tensorflow as tf
 
 from evenhand.config import Augmentation
+from evenhand.data.projective import transform
+from evenhand.data.rand_augment import rand_augment
 
 
 def augment(images: Any, seed: Any, augmentation: Augmentation) -> Any:
-    """Rotates, shifts, zooms and mirrors each image by its own random amounts, in one interpolation.
+    """Rotates, shifts, zooms and mirrors each image by its own random amounts, in one interpolation; then RandAugment.
 
     Args:
       images: float32[b, h, w, c].
@@ -21,6 +23,13 @@ def augment(images: Any, seed: Any, augmentation: Augmentation) -> Any:
     Returns:
       float32[b, h, w, c]; what moves in from outside repeats the edge.
     """
+    moved = _moved(images, seed, augmentation)
+    if augmentation.rand_augment is None:
+        return moved
+    return rand_augment(moved, tf.random.experimental.stateless_fold_in(seed, 0), augmentation.rand_augment)
+
+
+def _moved(images: Any, seed: Any, augmentation: Augmentation) -> Any:
     if not (augmentation.rotation or augmentation.shift or augmentation.zoom or augmentation.flip):
         return images
     shape = tf.shape(images)
@@ -37,17 +46,7 @@ def augment(images: Any, seed: Any, augmentation: Augmentation) -> Any:
         offset=(right * augmentation.shift * width, down * augmentation.shift * height),
         centre=((width - 1.0) / 2.0, (height - 1.0) / 2.0),
     )
-    return tf.ensure_shape(
-        tf.raw_ops.ImageProjectiveTransformV3(
-            images=images,
-            transforms=transforms,
-            output_shape=shape[1:3],
-            fill_value=0.0,
-            interpolation="BILINEAR",
-            fill_mode="NEAREST",
-        ),
-        images.shape,
-    )
+    return transform(images, transforms)
 
 
 def _about_centre(cosine: Any, sine: Any, mirrored: Any, offset: tuple[Any, Any], centre: tuple[Any, Any]) -> Any:

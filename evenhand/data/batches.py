@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,8 +11,7 @@ from numpy.typing import NDArray
 from evenhand.config import Augmentation
 from evenhand.data.augmentation import augment
 from evenhand.data.image_table import ImageTable
-
-Sampling = Literal["instance", "balanced", "sqrt"]
+from evenhand.data.sampling import Sampling, sampler
 
 
 def batches(  # noqa: PLR0913 - what batches depend on, and where they start
@@ -34,7 +31,8 @@ def batches(  # noqa: PLR0913 - what batches depend on, and where they start
       table: the images; at least one.
       batch_size: images in a batch.
       sampling: `instance` goes through all images in a new order each epoch (a batch may straddle two epochs);
-        `balanced` draws the class first, every class alike; `sqrt` draws classes by the square root of their counts.
+        `balanced` draws the class first, every class alike; `sqrt` draws classes by the square root of their counts;
+        `undersample` keeps as many images of each class as the rarest has, drawn once, and goes through those.
       seed: of order and augmentation.
       num_steps: batches to give.
       first_step: number of the first one; 0 unless training goes on after an interruption.
@@ -75,38 +73,6 @@ def batches(  # noqa: PLR0913 - what batches depend on, and where they start
         .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
     )
-
-
-def sampler(table: ImageTable, *, batch_size: int, sampling: Sampling, seed: int) -> Callable[[int], NDArray[np.int64]]:
-    """Step -> int64[batch_size], the rows of that step's batch."""
-    if sampling == "instance":
-        return lambda step: _epoch_rows(len(table), batch_size, seed, step)
-    counts = table.class_counts
-    present = np.flatnonzero(counts)
-    weights = np.sqrt(counts[present]) if sampling == "sqrt" else np.ones(len(present))
-    by_class = np.argsort(table.labels, kind="stable")
-    starts = np.cumsum(counts) - counts
-
-    def draw(step: int) -> NDArray[np.int64]:
-        rng = np.random.default_rng([seed, step])
-        classes = rng.choice(present, size=batch_size, p=weights / weights.sum())
-        return by_class[starts[classes] + rng.integers(counts[classes])]
-
-    return draw
-
-
-def _epoch_rows(num_images: int, batch_size: int, seed: int, step: int) -> NDArray[np.int64]:
-    positions = np.arange(step * batch_size, (step + 1) * batch_size, dtype=np.int64)
-    epochs, places = np.divmod(positions, num_images)
-    rows = np.empty(batch_size, np.int64)
-    for epoch in range(epochs[0], epochs[-1] + 1):
-        rows[epochs == epoch] = _order(num_images, seed, epoch)[places[epochs == epoch]]
-    return rows
-
-
-@lru_cache(maxsize=4)
-def _order(num_images: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    return np.random.default_rng([seed, epoch]).permutation(num_images)
 
 
 def sequential(table: ImageTable, batch_size: int) -> tf.data.Dataset:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
+
+from evenhand.data import marks
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 """What Pillow may open; all else is refused, so that its rarely used decoders never see a stranger's file."""
@@ -145,8 +148,22 @@ def to_pixels(encoded_or_pixels: bytes | NDArray[np.uint8], image_size: int, cha
     return np.asarray(image).reshape(*size, channels)
 
 
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """PNG of uint8[h, w, 1 | 3], at the fastest compression level: TFRecord shards are compressed once more."""
+def encode_png(pixels: NDArray[np.uint8], *, synthetic: bool = False) -> bytes:
+    """PNG of uint8[h, w, 1 | 3], at the fastest compression level: TFRecord shards are compressed once more.
+
+    Args:
+      pixels: of the image.
+      synthetic: whether a model made it, which the file then says of itself (see `marks`).
+    """
     output = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(output, "PNG", compress_level=1)
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    image.save(output, "PNG", compress_level=1, pnginfo=_mark() if synthetic else None)
     return output.getvalue()
+
+
+@cache
+def _mark() -> PngImagePlugin.PngInfo:
+    mark = PngImagePlugin.PngInfo()
+    mark.add_text(marks.PNG_KEYWORD, marks.DIGITAL_SOURCE_TYPE)
+    mark.add_itxt(marks.XMP_KEYWORD, marks.XMP)
+    return mark

@@ -23,6 +23,7 @@ class ImageSet:
       identify: index -> the image's id for life, e.g. `folder/rare_sign/IMG_0042.JPG`.
       read: index -> the encoded file (bytes) or its pixels, uint8[h, w] or uint8[h, w, 1 | 3 | 4].
       groups: int32[n], the person or patient of each image; None without groups.
+      synthetic: bool[n], the images that the source itself knows to be synthetic; None where it knows of none.
       unreadable: (id, reason) of entries that the source itself had to leave out.
       left_out: (name, reason) of classes that have too few images to take part.
     """
@@ -33,6 +34,7 @@ class ImageSet:
     identify: Callable[[int], str]
     read: Callable[[int], bytes | NDArray[np.uint8]]
     groups: NDArray[np.int32] | None = None
+    synthetic: NDArray[np.bool_] | None = None
     unreadable: Sequence[tuple[str, str]] = ()
     left_out: Sequence[tuple[str, str]] = ()
 

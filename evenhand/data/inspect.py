@@ -34,7 +34,7 @@ class Inspection:
     Attributes:
       source: its name, and its path where it has one.
       class_names: names of the classes that take part.
-      counts: readable images of each class.
+      counts: readable images of each class, without those that are marked as synthetic.
       own_splits: the same by the source's own splits; empty where it has none.
       splits: images of each class by split, as a run with this config and seed would divide them; empty where it
         could not.
@@ -44,7 +44,8 @@ class Inspection:
       withheld: images that a run would leave out because their copy, person or patient stands in the source's own
         test or validation split.
       groups: persons or patients; None where they are not told apart.
-      skipped: (id, reason) of what cannot be read, and (name, reason) of classes with too few images.
+      skipped: (id, reason) of what cannot be read or is marked as synthetic, and (name, reason) of classes with too few
+        images.
       heights: of the readable images, in pixels.
       widths: of the readable images, in pixels.
       channels: 1 where every image is grey, else 3.
@@ -90,6 +91,7 @@ def inspect(config: Data, seed: int) -> Inspection:
     found = survey(config)
     scan, images = found.scan, found.image_set
     preparation, problem = None, None
+    usable = scan.readable & ~scan.marked
     try:
         preparation = divide(found, config, seed)
     except UserError as error:
@@ -97,9 +99,9 @@ def inspect(config: Data, seed: int) -> Inspection:
     return Inspection(
         source=config.source if config.path is None else f"{config.source}: {config.path}",
         class_names=images.class_names,
-        counts=_counts(found, scan.readable),
+        counts=_counts(found, usable),
         own_splits={
-            name: _counts(found, scan.readable & (images.splits == number))
+            name: _counts(found, usable & (images.splits == number))
             for number, name in enumerate(SPLITS)
             if number and (images.splits == number).any()
         },
@@ -109,7 +111,7 @@ def inspect(config: Data, seed: int) -> Inspection:
         conflicting=found.conflicting,
         withheld=0 if preparation is None else preparation.withheld,
         groups=None if images.groups is None else len(np.unique(images.groups)),
-        skipped=(*found.skipped, *images.left_out),
+        skipped=(*found.skipped, *images.left_out) if preparation is None else preparation.skipped,
         heights=Range.of(scan.heights[scan.readable]),
         widths=Range.of(scan.widths[scan.readable]),
         channels=3 if scan.coloured.any() else 1,

@@ -111,4 +111,5 @@ def _keep(images: ImageSet, names: Sequence[str], labels: NDArray[np.int32], ord
         identify=lambda index: images.identify(int(rows[index])),
         read=lambda index: images.read(int(rows[index])),
         groups=None if images.groups is None else images.groups[rows],
+        synthetic=None if images.synthetic is None else images.synthetic[rows],
     )

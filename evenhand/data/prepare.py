@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.config import Data
-from evenhand.data import clusters
+from evenhand.data import clusters, marks
 from evenhand.data.image_set import SPLITS, ImageSet
 from evenhand.data.load import open_images
 from evenhand.data.scan import Scan, scan
 from evenhand.data.splits import Labelled, split_images
 from evenhand.errors import UserError
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Preparation:
       image_set: the source's images of the classes that take part.
       split: uint8[n], index into `SPLITS`; 0 for images that are not used.
       channels: 1 or 3, of every record.
-      skipped: (id, reason) of the images that cannot be read, and (name, reason) of classes with too few images.
+      skipped: (id, reason) of the images that cannot be read or are synthetic, and (name, reason) of classes with too
+        few images.
       duplicates: images that repeat an earlier picture pixel by pixel.
       conflicting: images whose picture also stands under another label.
       withheld: images left out because their copy, person or patient stands in the source's own test or validation
@@ -113,15 +117,36 @@ def prepare(config: Data, seed: int) -> Preparation:
     return divide(survey(config), config, seed)
 
 
+def _marked(source: Survey, config: Data, *, any_usable: bool) -> list[tuple[str, str]]:
+    """(id, reason) of the images that a model made: no result may rest on them as if they were real.
+
+    Raises:
+      UserError: under `strict`, or if no image is left without them.
+    """
+    rows = np.flatnonzero(source.scan.readable & source.scan.marked)
+    names = [source.image_set.identify(int(row)) for row in rows]
+    if names and (config.strict or not any_usable):
+        others = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+        raise UserError(
+            names[0],
+            f"{marks.REASON}{others}, and a run learns from and is tested on real images only",
+            "give real images here, and synthetic ones of your own by the generator folder",
+        )
+    if names:
+        _LOG.warning("%d images left out, e.g. %s, which %s", len(names), names[0], marks.REASON)
+    return [(name, marks.REASON) for name in names]
+
+
 def divide(source: Survey, config: Data, seed: int) -> Preparation:
     """Divides the images of a source that has been read through; see `prepare`."""
-    images, readable = source.image_set, source.scan.readable
+    images, usable = source.image_set, source.scan.readable & ~source.scan.marked
+    marked = _marked(source, config, any_usable=bool(usable.any()))
     split, withheld = split_images(
         Labelled(
             labels=images.labels,
             own=images.splits,
             clusters=clusters.join(source.pictures, images.groups),
-            usable=readable,
+            usable=usable,
             class_names=images.class_names,
         ),
         config.splits,
@@ -132,7 +157,7 @@ def divide(source: Survey, config: Data, seed: int) -> Preparation:
         image_set=images,
         split=split,
         channels=config.channels or (3 if source.scan.coloured.any() else 1),
-        skipped=(*source.skipped, *images.left_out),
+        skipped=(*source.skipped, *marked, *images.left_out),
         duplicates=source.duplicates,
         conflicting=source.conflicting,
         withheld=withheld,

@@ -68,6 +68,7 @@ def encode_example(  # noqa: PLR0913 - one argument for each feature of the reco
     source: Literal["real", "synthetic"],
     group: int | None = None,
     seed: int | None = None,
+    generator_digest: str | None = None,
     keypoints: NDArray[np.float32] | None = None,
 ) -> bytes:
     """A serialized tf.Example.
@@ -82,13 +83,20 @@ def encode_example(  # noqa: PLR0913 - one argument for each feature of the reco
       source: where it comes from.
       group: number of the person or patient, where there are groups.
       seed: what a synthetic image was drawn with.
+      generator_digest: SHA-256 of the weights of the generator that drew it.
       keypoints: float32[21, 3], where they were looked for (see `pose`).
 
     Returns:
       The example with the features of the Slim convention (`image/encoded`, `image/format`, `image/height`,
       `image/width`, `image/class/label`, `image/class/text`) and `image/channels`, `image/id`, `image/split`,
-      `image/source`, and where given `image/group`, `image/seed` and `image/keypoints` (63 floats).
+      `image/source`, and where given `image/group`, `image/seed`, `image/generator_digest` and `image/keypoints`
+      (63 floats).
+
+    Raises:
+      ValueError: if a synthetic image is to stand in another split than `train`.
     """
+    if source == "synthetic" and split != "train":
+        raise ValueError(f"a synthetic image may stand in the split train only, not in {split}")
     height, width, channels = image_shape
     features = {
         "image/encoded": _bytes(encoded),
@@ -106,6 +114,8 @@ def encode_example(  # noqa: PLR0913 - one argument for each feature of the reco
         features["image/group"] = _int64(group)
     if seed is not None:
         features["image/seed"] = _int64(seed)
+    if generator_digest is not None:
+        features["image/generator_digest"] = _bytes(generator_digest)
     if keypoints is not None:
         features[_KEYPOINTS] = _floats(keypoints)
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()

@@ -1,6 +1,6 @@
 """Reads every image once, to find what cannot be read, what is the same picture, and what sizes there are.
 
-Keeps 29 bytes an image and never more pixels than the images being decoded at the moment.
+Keeps 30 bytes an image and never more pixels than the images being decoded at the moment.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from evenhand import progress
 from evenhand.data.decode import UnreadableImage, canonical, decode
 from evenhand.data.image_set import ImageSet
+from evenhand.data.marks import is_marked
 
 _CHUNK = 256
 _DIGEST_BYTES = 16
@@ -31,6 +32,7 @@ class Scan:
       heights: int32[n], in pixels; 0 where unreadable.
       widths: int32[n], in pixels; 0 where unreadable.
       coloured: bool[n], whether any pixel is not grey.
+      marked: bool[n], whether the image says of itself that a model made it.
       skipped: (id, reason) of the unreadable images, in order.
     """
 
@@ -38,6 +40,7 @@ class Scan:
     heights: NDArray[np.int32]
     widths: NDArray[np.int32]
     coloured: NDArray[np.bool_]
+    marked: NDArray[np.bool_]
     skipped: tuple[tuple[str, str], ...]
 
     @property
@@ -54,6 +57,7 @@ def scan(images: ImageSet) -> Scan:
         heights=np.zeros(size, np.int32),
         widths=np.zeros(size, np.int32),
         coloured=np.zeros(size, bool),
+        marked=np.zeros(size, bool) if images.synthetic is None else images.synthetic.copy(),
         skipped=(),
     )
     skipped: list[tuple[str, str]] = []
@@ -65,7 +69,7 @@ def scan(images: ImageSet) -> Scan:
             skipped += problems
             done += len(rows)
             progress.advance("scan images", done, size, "image")
-    return Scan(found.digests, found.heights, found.widths, found.coloured, tuple(skipped))
+    return replace(found, skipped=tuple(skipped))
 
 
 def _scan_rows(images: ImageSet, rows: range, found: Scan) -> Iterator[tuple[str, str]]:
@@ -74,6 +78,7 @@ def _scan_rows(images: ImageSet, rows: range, found: Scan) -> Iterator[tuple[str
         try:
             content = images.read(row)
             pixels = decode(content) if isinstance(content, bytes) else canonical(content)
+            found.marked[row] |= isinstance(content, bytes) and is_marked(content)
         except UnreadableImage as error:
             yield images.identify(row), str(error)
         except OSError as error:

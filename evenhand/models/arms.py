@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from evenhand import registry
 from evenhand.config import RunConfig, Strategy, parse_options
@@ -22,18 +23,32 @@ class Arm:
       phases: in order.
       matched: name of the arm with the same loss, augmentation and steps on real images alone; None when the arm
         uses no synthetic images itself.
-      is_control: whether the run added it; a control is never pushed.
+      is_control: whether the run added it, or the strategy is a control (`synthetic_only`, `shuffled_synthetic`); a
+        control is never pushed and never called the best remedy.
+      classical: of a strategy that scikit-learn fits, its configuration; it has no model to be served, so that it is
+        evaluated by its predictions and never pushed. None for a network.
     """
 
     name: str
     phases: tuple[Phase, ...]
     matched: str | None = None
     is_control: bool = False
+    classical: Strategy | None = None
 
     @property
     def uses_synthetic(self) -> bool:
         """Whether any phase trains on synthetic images."""
-        return any(phase.on == "synthetic" for phase in self.phases)
+        return any(phase.uses_synthetic for phase in self.phases)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it ends in a model that TFX's Evaluator can judge and a server can serve."""
+        return self.classical is None
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether its model may be pushed."""
+        return self.is_served and not self.is_control
 
 
 def strategy_phases(strategy: Strategy) -> tuple[Phase, ...]:
@@ -51,20 +66,40 @@ def strategy_phases(strategy: Strategy) -> tuple[Phase, ...]:
 def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
     """Every arm of the run, the configured ones first and in their order.
 
-    A configured strategy whose phases equal a twin's serves as that twin; otherwise the twin is added.
+    A strategy whose phases equal a twin's serves as that twin; otherwise the twin is added, one for all that it fits.
+
+    Raises:
+      UserError: if a strategy's options are wrong, or `evaluation.select` names one that is never pushed.
     """
-    phases = {strategy.name: strategy_phases(strategy) for strategy in config.strategies}
-    arms, controls = [], []
-    for name, own in phases.items():
-        twin = matched_phases(own)
-        matched = None
-        if twin is not None:
-            matched = next((other for other, theirs in phases.items() if theirs == twin), None)
-            if matched is None:
-                matched = name + MATCHED_SUFFIX
-                controls.append(Arm(matched, twin, is_control=True))
-        arms.append(Arm(name, own, matched))
-    return (*arms, *controls)
+    arms: list[Arm] = []
+    for strategy in config.strategies:
+        module = registry.load("models.strategies", strategy.name)
+        arms.append(
+            Arm(
+                strategy.name,
+                strategy_phases(strategy),
+                is_control=getattr(module, "IS_CONTROL", False),
+                classical=strategy if hasattr(module, "fit") else None,
+            )
+        )
+    _check_selection(config.evaluation.select, arms)
+    twins: list[Arm] = []
+    for index, arm in enumerate(arms):
+        phases = matched_phases(arm.phases)
+        if phases is None:
+            continue
+        twin = next((other for other in (*arms, *twins) if other.is_served and other.phases == phases), None)
+        if twin is None:
+            twin = Arm(arm.name + MATCHED_SUFFIX, phases, is_control=True)
+            twins.append(twin)
+        arms[index] = replace(arm, matched=twin.name)
+    return (*arms, *twins)
+
+
+def _check_selection(select: str | None, arms: Sequence[Arm]) -> None:
+    candidates = [arm.name for arm in arms if arm.is_candidate]
+    if select is not None and select not in candidates:
+        raise UserError("evaluation.select", f"{select} is never pushed", f"use one of {', '.join(candidates)}")
 
 
 def phase_steps(phases: tuple[Phase, ...], steps: int) -> list[int]:

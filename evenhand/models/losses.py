@@ -39,6 +39,32 @@ def prior_cross_entropy(logits: Tensor, labels: Tensor, log_priors: Tensor) -> T
     return ops.mean(keras.losses.sparse_categorical_crossentropy(labels, adjusted, from_logits=True))
 
 
+def weighted_focal_cross_entropy(
+    logits: Tensor, targets: Tensor, log_priors: Tensor, class_weights: Tensor, focusing: Tensor
+) -> Tensor:
+    """The one loss of all classifiers: `-sum_c t_c w_c (1 - p_c)^gamma log p_c`, `p = softmax(logits + log_priors)`.
+
+    Its three settings may be variables, so that one traced training step serves every loss: plain cross-entropy has
+    priors of 0, weights of 1 and gamma 0; see `evenhand/models/classifier_losses`.
+
+    Args:
+      logits: float[n, c].
+      targets: float32[n, c], t; one-hot, or mixed. A row's sum is the weight of its image.
+      log_priors: float32[c].
+      class_weights: float32[c], w.
+      focusing: float32 scalar, gamma.
+
+    Returns:
+      float32 scalar, the mean over the batch.
+    """
+    log_shares = ops.log_softmax(ops.cast(logits, "float32") + log_priors, axis=-1)
+    # (1 - p)^gamma as an exponential: the derivative of a power is not finite where its base and exponent are 0.
+    easiness = ops.exp(focusing * ops.log(ops.maximum(1.0 - ops.exp(log_shares), 1e-7)))
+    # A class that takes no part has a target of 0, and 0 times its loss must be 0.
+    losses = ops.where(targets > 0, targets * class_weights * easiness * log_shares, 0.0)
+    return -ops.mean(ops.sum(losses, axis=-1))
+
+
 def balanced_softmax(logits: Tensor, labels: Tensor, class_counts: ArrayLike | Tensor) -> Tensor:
     """Balanced softmax: cross-entropy in which each class's prior stands beside its logit.
 

@@ -6,10 +6,12 @@ from evenhand.models.phase import Phase
 
 
 def matched_phases(phases: tuple[Phase, ...]) -> tuple[Phase, ...] | None:
-    """The same phases on real images alone: same losses, augmentation, rates and steps.
+    """The same phases on real images alone: same losses, augmentation, mixing, rates and steps.
 
     Synthetic images are drawn alike for every class, so a phase that takes them as they come learns no class prior.
-    Its twin draws the classes of the real images alike, so that the two differ in the images and in nothing else.
+    Its twin draws the classes of the real images alike, so that the two differ in the images and in nothing else. In a
+    phase on both, real images drawn so stand in for the synthetic ones, in the same shares and with the same weight;
+    where those fill the classes up to balance, real ones repeat to fill them up.
 
     Args:
       phases: of the strategy.
@@ -17,13 +19,14 @@ def matched_phases(phases: tuple[Phase, ...]) -> tuple[Phase, ...] | None:
     Returns:
       The phases of the twin, or None if the strategy uses no synthetic images.
     """
-    if all(phase.on == "real" for phase in phases):
+    if not any(phase.uses_synthetic for phase in phases):
         return None
     return tuple(_on_real(phase) for phase in phases)
 
 
 def _on_real(phase: Phase) -> Phase:
-    if phase.on == "real":
+    if not phase.uses_synthetic:
         return phase
-    # Where every class has as many images, every way of drawing is balanced and balanced softmax is cross-entropy.
-    return phase.model_copy(update={"on": "real", "sampling": "balanced", "loss": "cross_entropy"})
+    # Losses go by the counts as drawn, so that balanced softmax on classes drawn alike is cross-entropy of itself.
+    sampling = "balanced" if phase.on == "synthetic" else phase.sampling
+    return phase.model_copy(update={"on": "real", "sampling": sampling, "labels": None})

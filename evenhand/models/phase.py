@@ -2,28 +2,122 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator, model_serializer, model_validator
 
-from evenhand.config import Augmentation, Section
+from evenhand import registry
+from evenhand.config import Augmentation, Mixing, Section, parse_options
+from evenhand.data.blend import Blend
+from evenhand.models.classifier_losses._terms import LossTerms
+
+
+class Loss(Section):
+    """A loss of `models.classifier_losses` and its options; a bare name will do.
+
+    Attributes:
+      name: a name from `registry.names("models.classifier_losses")` or a dotted path.
+      options: the loss's own.
+    """
+
+    name: str = "cross_entropy"
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        registry.check("models.classifier_losses", value, "loss")
+        return value
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Loss:
+        parse_options(self._module.Options, self.options, f"loss.{self.name}.options")
+        return self
+
+    @model_serializer
+    def _short(self) -> str | dict[str, Any]:
+        return {"name": self.name, "options": self.options} if self.options else self.name
+
+    @property
+    def _module(self) -> Any:
+        return registry.load("models.classifier_losses", self.name)
+
+    def terms(self, counts: NDArray[np.floating]) -> LossTerms:
+        """The terms of the loss for [c], images of each class as the batches draw them."""
+        found: LossTerms = self._module.terms(self._module.Options(**self.options), counts)
+        return found
 
 
 class Phase(Section):
     """One stage of training; phase n + 1 starts from phase n's weights.
 
+    Statistics of batch normalisation follow the images of every phase, also where weights are frozen: after
+    pretraining on synthetic images they must become those of the real ones.
+
     Attributes:
-      on: the images it trains on.
+      on: the images it trains on; `both` blends synthetic ones with the real ones.
       share: of the strategy's gradient steps, in (0, 1]; the shares of a strategy sum to 1.
-      sampling: how images are drawn: as they come, every class alike, or by the square root of the counts.
-      loss: `cross_entropy`, or `balanced_softmax` with the class counts of the phase's own images.
+      sampling: how images are drawn: as they come, every class alike, by the square root of the counts, or as they come
+        from as many of each class as the rarest has. With `both` it is said of the real images; a share of synthetic
+        ones draws every class alike.
+      loss: with the counts of the phase's own images, as they are drawn.
       learning_rate: factor on `training.learning_rate`.
       augmentation: the phase's own; None takes `training.augmentation`.
+      mixing: of pairs of images, after the augmentation; None for none.
+      blend: how a second stream of images joins: synthetic ones on `both`, real ones drawn alike for every class on
+        `real`, which is how a matched arm stands in for them.
+      labels: `shuffled` gives the synthetic images each other's labels, as a control.
+      head: `fresh` starts the last layer anew.
+      frozen_share: of the layers below the last one, from the input on, that keep their weights; 1 trains the last
+        layer alone.
+      first_layer_rate: factor on the learning rate of the first layers, rising to 1 at the last.
+      weight_decay: of the kernels, decoupled from the gradient (AdamW), in units of the learning rate.
+      max_norm: bound on the norm of each class's weights in the last layer, as a multiple of their mean norm when the
+        phase begins.
+      head_norm_power: tau; at the end each class's weights are divided by their norm to this power.
     """
 
-    on: Literal["real", "synthetic"]
+    on: Literal["real", "synthetic", "both"]
     share: float = Field(1.0, gt=0.0, le=1.0)
-    sampling: Literal["instance", "balanced", "sqrt"] = "instance"
-    loss: Literal["cross_entropy", "balanced_softmax"] = "cross_entropy"
+    sampling: Literal["instance", "balanced", "sqrt", "undersample"] = "instance"
+    loss: Loss = Loss()
     learning_rate: float = Field(1.0, gt=0.0)
     augmentation: Augmentation | None = None
+    mixing: Mixing | None = None
+    blend: Blend | None = None
+    labels: Literal["shuffled"] | None = None
+    head: Literal["fresh"] | None = None
+    frozen_share: float | None = Field(None, gt=0.0, le=1.0)
+    first_layer_rate: float | None = Field(None, gt=0.0, le=1.0)
+    weight_decay: float | None = Field(None, gt=0.0)
+    max_norm: float | None = Field(None, gt=0.0)
+    head_norm_power: float | None = Field(None, gt=0.0, le=2.0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Phase:
+        if self.on == "both" and self.blend is None:
+            raise ValueError("a phase on both needs a blend")
+        if self.on == "synthetic" and self.blend is not None:
+            raise ValueError("a phase on synthetic images alone has no blend")
+        if self.blend is not None and self.blend.share == "balance" and self.sampling != "instance":
+            raise ValueError("images of a balanced pool are drawn as they come (sampling: instance)")
+        if self.labels is not None and self.on == "real":
+            raise ValueError("the labels of real images are never shuffled")
+        return self
+
+    @property
+    def uses_synthetic(self) -> bool:
+        """Whether it trains on synthetic images."""
+        return self.on != "real"
+
+    @property
+    def balances_weights(self) -> bool:
+        """Whether weights are decayed or bounded between gradient steps."""
+        return self.weight_decay is not None or self.max_norm is not None

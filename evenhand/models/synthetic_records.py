@@ -75,7 +75,7 @@ def write_synthetic_shard(shard: SyntheticShard) -> str:
         shard.path,
         (
             records.encode_example(
-                decode.encode_png(pixels),
+                decode.encode_png(pixels, synthetic=True),
                 image_shape=pixels.shape,
                 image_id=f"synthetic/{sampler.name}/{shard.class_name}/{shard.first_seed + offset}",
                 label=shard.label,
@@ -83,6 +83,7 @@ def write_synthetic_shard(shard: SyntheticShard) -> str:
                 split="train",
                 source="synthetic",
                 seed=shard.first_seed + offset,
+                generator_digest=sampler.card.weights_sha256,
             )
             for offset, pixels in enumerate(images)
         ),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,18 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from evenhand.config import Classifier, Device, Section, Training
-from evenhand.data.batches import batches
+from evenhand.data.blend import Draws
 from evenhand.data.image_table import ImageTable
+from evenhand.data.training_batches import training_batches
 from evenhand.errors import UserError
-from evenhand.models import losses
 from evenhand.models.phase import Phase
 from evenhand.models.training import checkpoint
 from evenhand.models.training.classification import SharedClassifier, Weights, shared_classifier
-from evenhand.models.training.classifier_callbacks import EarlyStop, Log
+from evenhand.models.training.classifier_callbacks import Log
+from evenhand.models.training.head import normalise_head
+from evenhand.models.training.layer_rates import stage_rates
+from evenhand.models.training.observers import Observers
+from evenhand.models.training.weight_balance import WeightBalance
 
 MODEL_FILE = "model.keras"
 
@@ -92,6 +95,8 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
     seed: int = 0,
     task: str = "classifier",
     validation: ImageTable | None = None,
+    watched: ImageTable | None = None,
+    synthetic: ImageTable | None = None,
     base_model: Path | None = None,
     deterministic: bool = True,
     state_dir: Path | None = None,
@@ -100,13 +105,16 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
     """Trains a classifier on one phase of a strategy by Adam, with a warm-up and a cosine decay.
 
     Args:
-      images: what it trains on, all rows.
-      phase: sampling, loss, rate and augmentation; its `share` and `on` were the caller's to follow.
+      images: what it trains on, all rows: real images, or synthetic ones in a phase on those alone.
+      phase: what to do; its `share` was the caller's to follow.
       config: classifier, budget and device.
       steps: gradient steps of this phase.
       seed: of initial weights, order, augmentation and dropout. Equal seeds start from equal weights.
       task: what progress calls it, after `train`.
       validation: images for early stopping; None trains all steps.
+      watched: validation images whose balanced accuracy is logged on the way, without any effect on the training; None
+        or an empty table logs none.
+      synthetic: the synthetic images of a phase on both.
       base_model: the `.keras` file, or a folder with `model.keras`, whose weights it starts from; None starts from the
         classifier's own weights.
       deterministic: bit-equal results on one machine.
@@ -117,7 +125,8 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
       The run; with early stopping its weights are the best that validation saw.
 
     Raises:
-      UserError: if there are no images, or the base model or its weights do not fit.
+      UserError: if there are no images, if a batch cannot hold both shares, or the base model or its weights do not
+        fit.
       EvenhandError: if the loss is not finite any more.
     """
     _check(images, validation, config)
@@ -125,55 +134,60 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
         # No global seed: every random number here has its own, and setting one would make TensorFlow forget the
         # functions it has compiled, which costs EfficientNetV2-B0 ten seconds.
         tf.config.experimental.enable_op_determinism()
-    stopping = config.training.early_stopping if validation is not None else None
     shared = shared_classifier(
         config.classifier,
         images.image_shape,
         len(images.class_names),
         config.device,
-        keeps_best=stopping is not None,
+        keeps_best=validation is not None and config.training.early_stopping is not None,
     )
-    _start(shared, images, phase, config, steps, seed, base_model)
-    log = Log(f"train {task}", steps, config.training.batch_size / len(images), shared, log_dir)
-    stop = EarlyStop(shared, validation, stopping, log) if validation is not None and stopping is not None else None
+    # The second phase draws other batches than the first.
+    order_seed = 2 * seed + (base_model is not None)
+    draws = phase_draws(phase, images, synthetic, batch_size=config.training.batch_size, seed=order_seed)
+    _start(shared, phase, config, draws, steps, seed, base_model)
+    observers = Observers(
+        shared,
+        config.training,
+        Log(f"train {task}", steps, config.training.batch_size / draws.num_images, shared, log_dir),
+        validation=validation,
+        watched=watched,
+        steps=steps,
+        log_dir=log_dir,
+    )
+    # Before anything is restored, since its bound is that of the beginning.
+    balance = [WeightBalance(shared, phase.weight_decay, phase.max_norm)] if phase.balances_weights else []
     restored = checkpoint.restore(state_dir, checkpoint.training_variables(shared.model))
     first_step = 0
     if restored is not None:
         first_step = restored.step
-        log.restore(restored.extra)
-        if stop is not None:
-            stop.restore(restored.extra)
+        observers.restore(restored.extra)
         _LOG.info("%s goes on from step %d", task, first_step)
-    started = time.monotonic() - log.seconds
-
-    def state() -> dict[str, Any]:
-        return {**log.state(time.monotonic() - started), **(stop.state() if stop is not None else {})}
-
-    callbacks: list[keras.callbacks.Callback] = [log, *([stop] if stop is not None else [])]
+    callbacks: list[keras.callbacks.Callback] = [*balance, *observers.callbacks]
     if state_dir is not None:
         # Last, so that it saves what the others have counted.
-        callbacks.append(checkpoint.CheckpointCallback(state_dir, _CHECKPOINT_EVERY_STEPS, extra=state))
-    if first_step < steps and not (stop is not None and stop.stopped):
-        data = batches(
-            images,
-            batch_size=config.training.batch_size,
-            sampling=phase.sampling,
-            # The second phase draws other batches than the first.
-            seed=2 * seed + (base_model is not None),
+        callbacks.append(checkpoint.CheckpointCallback(state_dir, _CHECKPOINT_EVERY_STEPS, extra=observers.state))
+    if first_step < steps and not observers.has_stopped:
+        data = training_batches(
+            draws,
+            seed=order_seed,
             first_step=first_step,
             num_steps=steps - first_step,
             augmentation=phase.augmentation or config.training.augmentation,
+            mixing=phase.mixing,
         )
         shared.model.fit(data, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
-    taken = int(shared.model.optimizer.iterations)
-    if stop is not None:
-        stop.keep_best()
+    taken = int(checkpoint.to_array(shared.model.optimizer.iterations))
+    settings = {"task": task, "seed": seed, "steps": steps, "phase": phase.model_dump(mode="json")}
+    observers.write_hparams(settings | config.model_dump(mode="json"))
+    observers.keep_best()
+    if phase.head_norm_power is not None:
+        normalise_head(shared.network, phase.head_norm_power)
     return ClassifierRun(
         weights=shared.weights,
         class_names=images.class_names,
         steps=taken,
-        history=tuple(log.rows),
-        seconds=time.monotonic() - started,
+        history=tuple(observers.rows),
+        seconds=observers.seconds,
         stopped_early=taken < steps,
         device=shared.device.describe(),
         shared=shared,
@@ -189,11 +203,48 @@ def _check(images: ImageTable, validation: ImageTable | None, config: Classifier
         )
 
 
+def phase_draws(phase: Phase, images: ImageTable, synthetic: ImageTable | None, *, batch_size: int, seed: int) -> Draws:
+    """Which images the batches of a phase hold.
+
+    Args:
+      phase: how they are drawn.
+      images: what `train_classifier` trains on.
+      synthetic: the synthetic images of a phase on both.
+      batch_size: images in a batch.
+      seed: of the order, and of shuffled labels.
+
+    Raises:
+      UserError: if a batch cannot hold both shares, or the phase needs synthetic images and there are none.
+    """
+    if phase.on == "both" and (synthetic is None or not len(synthetic)):
+        raise UserError("synthetic", "there is no synthetic image, and the phase needs some", "give some images")
+    second = synthetic if phase.on == "both" else images
+    if phase.labels == "shuffled":
+        if phase.on == "both":
+            assert second is not None
+            second = _shuffled(second, seed)
+        else:
+            images = _shuffled(images, seed)
+    return Draws(
+        images,
+        second if phase.blend is not None else None,
+        batch_size=batch_size,
+        sampling=phase.sampling,
+        seed=seed,
+        blend=phase.blend,
+    )
+
+
+def _shuffled(images: ImageTable, seed: int) -> ImageTable:
+    """The same images with each other's labels, so that every class has as many as before."""
+    return replace(images, labels=np.random.default_rng([seed]).permutation(images.labels))
+
+
 def _start(
     shared: SharedClassifier,
-    images: ImageTable,
     phase: Phase,
     config: ClassifierTraining,
+    draws: Draws,
     steps: int,
     seed: int,
     base_model: Path | None,
@@ -202,10 +253,12 @@ def _start(
     shared.reset(seed)
     peak = config.training.learning_rate * phase.learning_rate
     shared.rate.set(peak, warm_up=round(_WARM_UP_SHARE * steps), steps=steps)
-    if phase.loss == "balanced_softmax":
-        shared.model.log_prior.assign(losses.log_prior(images.class_counts))
+    shared.model.optimizer.set_rates(stage_rates(phase.frozen_share or 0.0, phase.first_layer_rate or 1.0))
+    shared.model.loss_terms = phase.loss.terms(draws.class_counts(phase.mixing))
     if base_model is not None:
         load_base(shared.network, Path(base_model))
+    if phase.head == "fresh":
+        shared.reset_head(seed)
 
 
 def load_base(network: keras.Model, base_model: Path) -> None:

@@ -17,10 +17,15 @@ from tfx.types.channel import BaseChannel
 
 from evenhand.components import balance_report, classifier_trainer, generator_trainer, model_selector, strategy_inputs
 from evenhand.components.artifacts import BalanceReport
+from evenhand.components.blend_trainer import BlendTrainer
+from evenhand.components.classical_predictor import ClassicalPredictor
+from evenhand.components.classical_predictor import Settings as ClassicalSettings
 from evenhand.components.evaluator import eval_config
 from evenhand.components.example_gen import ImbalancedExampleGen
 from evenhand.components.generator_trainer import GeneratorTrainer
 from evenhand.components.predictor import Predictor
+from evenhand.components.synthetic_evaluator import Settings as SyntheticEvaluatorSettings
+from evenhand.components.synthetic_evaluator import SyntheticEvaluator
 from evenhand.components.synthetic_example_gen import Settings as SyntheticSettings
 from evenhand.components.synthetic_example_gen import SyntheticExampleGen
 from evenhand.config import RunConfig
@@ -77,7 +82,8 @@ def create_pipeline(
         for repeat in range(config.repeats):
             _train(graph, arm, repeat, examples, synthesis.get("synthetic"))
     for arm in arms:
-        _evaluate(graph, arm.name, examples)
+        if arm.is_served:
+            _evaluate(graph, arm.name, examples)
     _conclude(graph, arms, {"examples": examples, **synthesis}, push_to)
     return Pipeline(
         pipeline_name=config.name,
@@ -105,7 +111,7 @@ def _validate(graph: _Graph, examples: BaseChannel) -> None:
 
 
 def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
-    """The generator and its images."""
+    """The generator, its images, and what is to be said of them."""
     config = graph.config
     settings = generator_trainer.Settings(
         generator=config.generator,
@@ -115,21 +121,20 @@ def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
         outside=outside_inputs.fingerprint(config.generator),
     )
     generator = graph.add(GeneratorTrainer(examples, settings))["generator"]
-    synthetic = graph.add(SyntheticExampleGen(generator, examples, SyntheticSettings(synthetic=config.synthetic)))[
-        "synthetic"
-    ]
-    return {"generator": generator, "synthetic": synthetic}
+    synthetic = graph.add(SyntheticExampleGen(generator, examples, SyntheticSettings.of(config.synthetic)))["synthetic"]
+    judge = SyntheticEvaluator(examples, synthetic, SyntheticEvaluatorSettings(seed=config.seed))
+    evaluation = graph.add(judge)["evaluation"]
+    return {"generator": generator, "synthetic": synthetic, "synthetic_evaluation": evaluation}
 
 
 def _train(graph: _Graph, arm: Arm, repeat: int, real: BaseChannel, synthetic: BaseChannel | None) -> None:
-    """One Trainer per phase, each starting from the model before, then the predictions of the last."""
+    """One Trainer per phase, each starting from the model before, then the arm's predictions."""
     config, suffix = graph.config, repeat_suffix(repeat)
     seed = config.seed + repeat
     training = ClassifierTraining(classifier=config.classifier, training=config.training, device=config.device)
     steps = phase_steps(arm.phases, config.training.steps)
     model: BaseChannel | None = None
     for index, phase in enumerate(arm.phases):
-        on_real = phase.on == "real"
         settings = classifier_trainer.Settings(
             task=arm.name if len(arm.phases) == 1 else f"{arm.name}, phase {index + 1} of {len(arm.phases)}",
             training=training,
@@ -137,22 +142,42 @@ def _train(graph: _Graph, arm: Arm, repeat: int, real: BaseChannel, synthetic: B
             steps=steps[index],
             seed=seed,
             deterministic=config.deterministic,
-            final=index == len(arm.phases) - 1,
+            final=arm.is_served and index == len(arm.phases) - 1,
             weights_fingerprint=_weights_fingerprint(config.classifier.weights),
         )
-        trainer = Trainer(
-            run_fn=f"{classifier_trainer.__name__}.run_fn",
-            examples=real if on_real else synthetic,
-            base_model=model,
-            train_args=trainer_pb2.TrainArgs(splits=["train"]),
-            eval_args=trainer_pb2.EvalArgs(splits=["validation" if on_real else "train"]),
-            custom_config={"settings": settings.canonical_json()},
-        )
+        trainer = _trainer(settings, real, synthetic, model)
         model = graph.add(trainer, f"Trainer-{arm.name}-{index + 1}{suffix}")["model"]
-    assert model is not None, "a strategy has at least one phase"
     name = arm.name + suffix
-    graph.models[name] = model
-    graph.predictions[name] = graph.add(Predictor(real, model, seed), f"Predictor-{name}")["predictions"]
+    if model is not None:
+        graph.models[name] = model
+    graph.predictions[name] = graph.add(_predictor(arm, real, model, seed), f"Predictor-{name}")["predictions"]
+
+
+def _trainer(
+    settings: classifier_trainer.Settings, real: BaseChannel, synthetic: BaseChannel | None, model: BaseChannel | None
+) -> BaseNode:
+    """The Trainer of one phase: TFX's own, or one with a second input for phases on both."""
+    run_fn = f"{classifier_trainer.__name__}.run_fn"
+    if settings.phase.on == "both":
+        assert synthetic is not None, "an arm that uses synthetic images has them drawn"
+        return BlendTrainer(real, synthetic, model, run_fn, settings.canonical_json())
+    on_real = settings.phase.on == "real"
+    return Trainer(
+        run_fn=run_fn,
+        examples=real if on_real else synthetic,
+        base_model=model,
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["validation" if on_real else "train"]),
+        custom_config={"settings": settings.canonical_json()},
+    )
+
+
+def _predictor(arm: Arm, real: BaseChannel, model: BaseChannel | None, seed: int) -> BaseNode:
+    """What writes an arm's predictions: of its model, or of what scikit-learn fits."""
+    if arm.classical is not None:
+        return ClassicalPredictor(real, ClassicalSettings(strategy=arm.classical, seed=seed), model)
+    assert model is not None, "a strategy that is no classical one has a phase"
+    return Predictor(real, model, seed)
 
 
 def _weights_fingerprint(weights: str | None) -> str | None:
@@ -181,7 +206,7 @@ def _by_key(kind: str, channels: dict[str, BaseChannel], names: Sequence[str] | 
 def _conclude(graph: _Graph, arms: Sequence[Arm], data: dict[str, BaseChannel], push_to: str) -> None:
     """Chooses, reports and pushes."""
     config = graph.config
-    candidates = tuple(arm.name for arm in arms if not arm.is_control)
+    candidates = tuple(arm.name for arm in arms if arm.is_candidate)
     settings = model_selector.Settings(
         select=config.evaluation.select, minimum=config.evaluation.minimum, candidates=candidates
     )

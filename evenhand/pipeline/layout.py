@@ -109,6 +109,12 @@ class RunFolder:
         return self._folder("GeneratorTrainer/generator", "generator")
 
     @property
+    def baseline(self) -> Path:
+        """The baseline's model, which saw real images alone: a folder with `model.keras` and `model.json`."""
+        folder = self._folder("Trainer-baseline-1/model", "baseline", "add baseline to its strategies and run again")
+        return folder / "Format-Serving"
+
+    @property
     def model(self) -> Path:
         """The pushed model: a folder with SavedModel, `model.keras` and `model.json`."""
         remedy = "its model missed evaluation.minimum: lower that or train better, and run again"

@@ -14,6 +14,7 @@ from evenhand.models.preflight import check_models
 # place an estimate within a factor of two there, and are an upper bound on anything faster.
 _START = 15.0
 _FIXED = {"ImbalancedExampleGen": 2.0, "StatisticsGen": 6.0, "SchemaGen": 0.2, "ExampleValidator": 0.3}
+_JUDGED_IMAGES_PER_SECOND = 600.0
 _PER_TRAINER, _PER_PREDICTOR, _PER_EVALUATOR, _PER_REPORT = 12.0, 3.0, 12.0, 2.0
 _INGESTED_IMAGES_PER_SECOND = 4000.0
 _DRAWN_IMAGES_PER_SECOND = 2500.0
@@ -101,6 +102,7 @@ def _stages(config: RunConfig, preparation: Preparation, arms: tuple[Arm, ...], 
     if drawn:
         stages.append(PlannedStage("GeneratorTrainer", 3.0 + config.generator.steps / _GENERATOR_STEPS_PER_SECOND))
         stages.append(PlannedStage("SyntheticExampleGen", 2.0 + drawn / _DRAWN_IMAGES_PER_SECOND))
+        stages.append(PlannedStage("SyntheticEvaluator", 15.0 + drawn / _JUDGED_IMAGES_PER_SECOND))
     for arm in arms:
         for repeat in range(config.repeats):
             suffix = repeat_suffix(repeat)
@@ -108,7 +110,7 @@ def _stages(config: RunConfig, preparation: Preparation, arms: tuple[Arm, ...], 
                 stages.append(PlannedStage(f"Trainer-{arm.name}-{index + 1}{suffix}", _training_seconds(config, steps)))
             stages.append(PlannedStage(f"Predictor-{arm.name}{suffix}", _PER_PREDICTOR))
     evaluating = _PER_EVALUATOR + held_out / _EVALUATED_IMAGES_PER_SECOND
-    stages += [PlannedStage(f"Evaluator-{arm.name}", evaluating) for arm in arms]
+    stages += [PlannedStage(f"Evaluator-{arm.name}", evaluating) for arm in arms if arm.is_served]
     return stages + [PlannedStage(name, _PER_REPORT) for name in ("ModelSelector", "BalanceReport", "Pusher")]
 
 

@@ -45,7 +45,8 @@ def run(config: RunConfig, output: Path | None = None, *, on_stage: OnStage | No
 
     Raises:
       UserError: if the source or the config cannot be used; an output folder made by this call is removed again.
-      GateFailed: if the chosen model misses `evaluation.minimum`; the results are complete all the same.
+      GateFailed: if the chosen model misses `evaluation.minimum`, more synthetic images are copies than
+        `synthetic.max_copy_share` allows, or one repeats a test image; the results are complete all the same.
     """
     with output_folder.occupied(output or Path("runs") / config.name, config_file.dump(config)) as claim:
         return run_claimed(config, claim, on_stage)
@@ -56,6 +57,7 @@ def run_claimed(config: RunConfig, claim: output_folder.Claim, on_stage: OnStage
     runner, pipeline = build(config, claim, on_stage)
     runner.run(pipeline)
     result = Result.load(claim.folder)
+    _check_copies(config, result)
     _check_gate(config, result)
     return result
 
@@ -118,6 +120,23 @@ def lay_out(config: RunConfig, output: Path, outcomes: Sequence[StageOutcome]) -
         seconds={outcome.name: outcome.seconds for outcome in outcomes},
     )
     layout.write_index(output, outcomes)
+
+
+def _check_copies(config: RunConfig, result: Result) -> None:
+    audit, most = result.audit, config.synthetic.max_copy_share
+    if audit is None:
+        return
+    if audit.num_leaks:
+        first = audit.leaks[0]
+        raise GateFailed(
+            f"synthetic images: {audit.num_leaks} repeat test images pixel by pixel, e.g. {first.synthetic_id} repeats "
+            f"{first.test_id}; the test scores of strategies that use them mean nothing."
+        )
+    if most is not None and audit.share > most:
+        raise GateFailed(
+            f"synthetic.max_copy_share: {audit.copies} synthetic images ({audit.share:.1%}) are copies of training "
+            f"images, more than the {most:.1%} allowed ({audit.false_alarms:.0%} would be false alarms)."
+        )
 
 
 def _check_gate(config: RunConfig, result: Result) -> None:

@@ -43,7 +43,7 @@ def test_npz_opens_without_pickle(tmp_path, channels, shape):
 @pytest.mark.parametrize("name, file", [("out", "out/images.npz"), ("out.npz", "out.npz")])
 def test_npz_is_a_file_where_its_name_says_so(tmp_path, name, file):
     export_images(pictures(), NAMES, tmp_path / name, "npz")
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / file]
+    assert list(tmp_path.rglob("*.npz")) == [tmp_path / file]
 
 
 @pytest.mark.parametrize("kind", ["folder", "tfrecord"])

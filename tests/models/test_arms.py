@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenhand import registry
 from evenhand.config import RunConfig
 from evenhand.errors import UserError
 from evenhand.models.arms import phase_steps, plan_arms
@@ -24,6 +25,41 @@ def test_a_strategy_with_synthetic_images_gets_a_matched_arm() -> None:
 def test_without_synthetic_images_there_is_no_matched_arm() -> None:
     config = RunConfig.model_validate({"strategies": ["baseline", "oversample"]})
     assert [arm.name for arm in plan_arms(config)] == ["baseline", "oversample"]
+
+
+def test_one_matched_arm_serves_all_that_it_fits() -> None:
+    names = ["baseline", "oversample", "pretrain_finetune", "shuffled_synthetic", "synthetic_only"]
+    arms = {arm.name: arm for arm in plan_arms(RunConfig.model_validate({"strategies": names}))}
+    assert list(arms) == [*names, "pretrain_finetune_matched"]
+    assert arms["shuffled_synthetic"].matched == arms["pretrain_finetune"].matched == "pretrain_finetune_matched"
+    # Real images drawn alike for every class are what oversampling is.
+    assert arms["synthetic_only"].matched == "oversample"
+
+
+def test_controls_and_classical_strategies_are_never_pushed() -> None:
+    names = registry.names("models.strategies")
+    arms = plan_arms(RunConfig.model_validate({"strategies": names}))
+    never = {"synthetic_only", "shuffled_synthetic", "smote_svm", "resnet_rf"}
+    assert {arm.name for arm in arms if arm.is_candidate} == set(names) - never
+    assert {arm.name for arm in arms if not arm.is_served} == {"smote_svm", "resnet_rf"}
+    # They are remedies all the same, and count as such; controls do not.
+    assert {arm.name for arm in arms if arm.is_control and arm.name in names} == {
+        "synthetic_only",
+        "shuffled_synthetic",
+    }
+
+
+@pytest.mark.parametrize("name", ["synthetic_only", "smote_svm"])
+def test_what_is_never_pushed_cannot_be_selected(name: str) -> None:
+    config = RunConfig.model_validate({"strategies": ["baseline", name], "evaluation": {"select": name}})
+    with pytest.raises(UserError, match=rf"evaluation\.select: {name} is never pushed; use one of baseline"):
+        plan_arms(config)
+
+
+def test_every_strategy_gets_the_same_steps() -> None:
+    config = RunConfig.model_validate({"strategies": registry.names("models.strategies")})
+    for arm in plan_arms(config):
+        assert sum(phase_steps(arm.phases, 1000)) == (0 if arm.name == "smote_svm" else 1000)
 
 
 def test_an_unknown_option_of_a_strategy_names_the_field() -> None:

@@ -13,13 +13,14 @@ from scipy.stats import lognorm
 
 from evenhand.config import parse_options
 from evenhand.errors import UserError
-from evenhand.models.generators import _layers, diffusion
-from evenhand.models.generators._edm import EDM
-from evenhand.models.generators._flow import RectifiedFlow
-from evenhand.models.generators._non_leaking_augmentation import augment
-from evenhand.models.generators._schedules import WarmUp, average_decay
-from evenhand.models.generators._solvers import heun, multistep
-from evenhand.models.generators._unet import GroupNormalization, UNetSize, unet
+from evenhand.models.diffusion.edm import EDM
+from evenhand.models.diffusion.flow import RectifiedFlow
+from evenhand.models.diffusion.non_leaking_augmentation import augment
+from evenhand.models.diffusion.schedules import WarmUp, average_decay
+from evenhand.models.diffusion.solvers import heun, multistep
+from evenhand.models.generators import diffusion
+from evenhand.models.networks import seeded
+from evenhand.models.networks.unet import GroupNormalization, UNetSize, unet
 from evenhand.models.training.conditional_generator import Batch
 from tests.tables import noise
 
@@ -174,12 +175,12 @@ def test_multistep_draws_the_law_of_gaussian_data(steps: int, error: float) -> N
 
 
 def test_parameters_are_those_of_the_paper() -> None:
-    seeds = _layers.layer_seeds(0)
+    seeds = seeded.layer_seeds(0)
     assert unet((32, 32, 3), 10, size("paper"), seeds, is_augmented=True).count_params() == 55_735_299
 
 
 def test_small_has_an_eighth_of_the_papers_parameters() -> None:
-    model = unet((28, 28, 1), 10, size("small"), _layers.layer_seeds(0), is_augmented=True)
+    model = unet((28, 28, 1), 10, size("small"), seeded.layer_seeds(0), is_augmented=True)
     assert model.count_params() == 6_988_865
     places = {layer.input.shape[1] for layer in model.layers if type(layer).__name__ == "Attention"}
     assert places == {14 * 14, 7 * 7}
@@ -199,7 +200,7 @@ def test_untrained_network_gives_almost_nothing() -> None:
 @pytest.mark.parametrize(("patch", "is_light"), [(1, False), (2, True)])
 def test_network_fits_any_size(image_shape: tuple[int, int, int], patch: int, is_light: bool) -> None:
     shape = UNetSize(8, (1, 2), 1, patch, 8, 0.1, has_resampling_blocks=not is_light, is_modulating=is_light)
-    network = unet(image_shape, 3, shape, _layers.layer_seeds(0), is_augmented=False)
+    network = unet(image_shape, 3, shape, seeded.layer_seeds(0), is_augmented=False)
     assert network.output.shape == (None, *image_shape)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from evenhand import registry
 from evenhand.config import Augmentation
+from evenhand.data.blend import Blend
+from evenhand.data.image_table import ImageTable
 from evenhand.models.matched import matched_phases
 from evenhand.models.phase import Phase
+from evenhand.models.train_classifier import phase_draws
 
 
 @pytest.mark.parametrize("name", registry.names("models.strategies"))
@@ -20,11 +24,8 @@ def test_only_strategies_with_synthetic_images_have_a_twin(name):
     else:
         assert all(phase.on == "real" for phase in twin)
         for one, other in zip(phases, twin, strict=True):
-            assert (one.share, one.learning_rate, one.augmentation) == (
-                other.share,
-                other.learning_rate,
-                other.augmentation,
-            )
+            fields = set(Phase.model_fields) - {"on", "sampling", "labels"}
+            assert all(getattr(one, field) == getattr(other, field) for field in fields)
 
 
 def test_only_synthetic_phases_change_and_they_draw_classes_alike():
@@ -35,6 +36,30 @@ def test_only_synthetic_phases_change_and_they_draw_classes_alike():
         Phase(on="real", share=0.4, sampling="balanced", learning_rate=0.5, augmentation=turned),
         second,
     )
+
+
+def test_in_a_phase_on_both_real_images_stand_in_for_the_synthetic_ones():
+    blend = Blend(share=0.25, weight=0.5)
+    mixed = Phase(on="both", blend=blend, sampling="sqrt", loss="focal", labels="shuffled")
+    assert matched_phases((mixed,)) == (Phase(on="real", blend=blend, sampling="sqrt", loss="focal"),)
+
+
+def test_a_twin_sees_the_same_law_of_labels():
+    def table(counts):
+        labels = np.repeat(np.arange(3), counts).astype(np.int32)
+        return ImageTable(np.zeros((len(labels), 2, 2, 1), np.uint8), labels, labels.astype(str), tuple("abc"))
+
+    real, synthetic = table((12, 6, 2)), table((30, 30, 30))
+    for name in ("regularizer", "mixup", "combined", "pretrain_finetune", "synthetic_only"):
+        module = registry.load("models.strategies", name)
+        phases = module.phases(module.Options())
+        for one, other in zip(phases, matched_phases(phases), strict=True):
+            images = synthetic if one.on == "synthetic" else real
+            laws = [
+                phase_draws(phase, table, synthetic, batch_size=10, seed=0).class_counts(phase.mixing)
+                for phase, table in ((one, images), (other, real))
+            ]
+            np.testing.assert_allclose(*(law / law.sum() for law in laws))
 
 
 def test_a_twin_has_no_twin():

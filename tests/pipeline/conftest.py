@@ -22,6 +22,7 @@ TINY = {
     "synthetic": {"per_class": 70},
     "classifier": {"name": "cnn"},
     "training": {"steps": 12, "batch_size": 16},
+    "strategies": ["baseline", "oversample", "balanced_softmax", "pretrain_finetune", "mixup", "smote_svm"],
 }
 
 
@@ -48,7 +49,7 @@ def evenhand(*arguments: object, **environment: str) -> subprocess.CompletedProc
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
-    """The default strategies on thinned digits with a small CNN."""
+    """The default strategies on thinned digits with a small CNN, one that blends, and one of scikit-learn."""
     folder = tmp_path_factory.mktemp("tiny")
     config = folder / "tiny.yaml"
     config.write_text(yaml.safe_dump(TINY))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evenhand.data.marks import MANIFEST, read_manifest
 from evenhand.report.result import Result
 from tests.pipeline.conftest import TinyRun, evenhand
 
@@ -44,12 +45,12 @@ def test_what_libraries_print_is_in_the_log_and_not_on_the_terminal(tiny_run: Ti
 def test_generate_draws_the_same_image_for_the_same_class_and_seed(tiny_run: TinyRun, tmp_path: Path) -> None:
     first = evenhand("generate", tiny_run.output, "--per-class", 3, "--output", tmp_path / "a")
     assert first.returncode == 0, first.stderr
-    assert len(names(tmp_path / "a")) == 30
+    assert len(list((tmp_path / "a").rglob("*.png"))) == len(list(read_manifest(tmp_path / "a" / MANIFEST))) == 30
     again = evenhand(
         "generate", tiny_run.output, "--per-class", 2, "--seed", 1, "--class", "4", "--output", tmp_path / "b"
     )
     assert again.returncode == 0, again.stderr
-    same = {path: (tmp_path / "b" / path).read_bytes() for path in names(tmp_path / "b")}
+    same = {path: path.read_bytes() for path in (tmp_path / "b").rglob("*.png")}
     assert len(same) == 2
     assert set(same.values()) <= {path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
 

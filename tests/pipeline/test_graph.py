@@ -38,7 +38,13 @@ def changed(*assignments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "assignments",
-    [(), ("repeats=2",), ("data.validate=false",), ("strategies=[baseline, oversample]",)],
+    [
+        (),
+        ("repeats=2",),
+        ("data.validate=false",),
+        ("strategies=[baseline, oversample]",),
+        ("strategies=[baseline, combined, smote_svm, resnet_rf, weight_balance]", "repeats=2"),
+    ],
 )
 def test_the_plan_names_the_nodes_of_the_graph(assignments: tuple[str, ...]) -> None:
     drawn = config(*assignments)
@@ -52,6 +58,7 @@ def test_the_plan_names_the_nodes_of_the_graph(assignments: tuple[str, ...]) -> 
         ("evaluation.confidence=0.9", {"BalanceReport"}),
         ("evaluation.minimum=0.5", {"ModelSelector"}),
         ("synthetic.per_class=10", {"SyntheticExampleGen"}),
+        ("synthetic.max_copy_share=0.1", set()),
         ("generator.steps=10", {"GeneratorTrainer"}),
         ("name=other", set()),
     ],

@@ -82,10 +82,16 @@ def test_no_node_needs_what_kubeflow_refuses(compiled: dict[str, Any]) -> None:
     assert {
         "ImbalancedExampleGen",
         "GeneratorTrainer",
+        "SyntheticEvaluator",
         "Trainer-pretrain_finetune-2",
+        "Predictor-smote_svm",
         "BalanceReport",
         "Pusher",
     } <= set(tasks)
+    # Two named inputs, each from one node: what trains on both needs no union.
+    blended = tasks["Trainer-mixup-1"]["inputs"]["artifacts"]
+    producers = {key: blended[key]["taskOutputArtifact"]["producerTask"] for key in ("examples", "synthetic")}
+    assert producers == {"examples": "ImbalancedExampleGen", "synthetic": "SyntheticExampleGen"}
     label = spec["components"][tasks["GeneratorTrainer"]["componentRef"]["name"]]["executorLabel"]
     resources = spec["deploymentSpec"]["executors"][label]["container"]["resources"]
     assert resources["cpuLimit"] == 8 and resources["memoryLimit"] == 32

@@ -17,7 +17,16 @@ from evenhand.report.predictions import read_predictions
 from evenhand.report.result import Result
 from tests.pipeline.conftest import TinyRun, evenhand
 
-ARMS = ("baseline", "oversample", "balanced_softmax", "pretrain_finetune", "pretrain_finetune_matched")
+TRAINED = (
+    "baseline",
+    "oversample",
+    "balanced_softmax",
+    "pretrain_finetune",
+    "mixup",
+    "pretrain_finetune_matched",
+    "mixup_matched",
+)
+ARMS = (*TRAINED, "smote_svm")
 
 
 def _store(run: TinyRun) -> MetadataStore:
@@ -36,7 +45,7 @@ def test_every_file_of_the_contract_is_there(tiny_run: TinyRun) -> None:
     missing = [name for name in files if not (tiny_run.output / name).is_file()]
     assert not missing
     assert {path.stem for path in (tiny_run.output / "predictions").glob("*.parquet")} == set(ARMS)
-    assert {path.name for path in (tiny_run.output / "tfma").iterdir()} == set(ARMS)
+    assert {path.name for path in (tiny_run.output / "tfma").iterdir()} == set(TRAINED)
     [version] = (tiny_run.output / "model").iterdir()
     assert (version / "saved_model.pb").is_file() and (version / "model.keras").is_file()
     events = list((tiny_run.output / "tensorboard").rglob("events.out.tfevents*"))
@@ -57,7 +66,10 @@ def test_result_fits_its_schema_and_its_predictions(tiny_run: TinyRun) -> None:
             expected = balanced_accuracy_score(part.labels, part.probabilities.argmax(1))
             assert result["strategies"][arm][split]["balanced_accuracy"] == pytest.approx(expected, abs=1e-9)
     assert result["data"]["classes"][0] == {"name": "0", "train": 32, "validation": 8, "test": 18, "synthetic": 70}
-    assert {strategy["steps"] for strategy in result["strategies"].values()} == {12}
+    assert {name: strategy["steps"] for name, strategy in result["strategies"].items()} == {
+        **dict.fromkeys(TRAINED, 12),
+        "smote_svm": 0,
+    }
     assert set(result["seconds"]) >= {"ImbalancedExampleGen", "GeneratorTrainer", "Evaluator-baseline", "Pusher"}
 
 
@@ -73,6 +85,10 @@ def test_tfma_sees_the_same_numbers(tiny_run: TinyRun) -> None:
         scores = result.strategies[arm].test
         assert test["sparse_categorical_accuracy"]["doubleValue"] == pytest.approx(scores.accuracy, abs=1e-6)
         assert test["balanced_accuracy"]["doubleValue"] == pytest.approx(scores.balanced_accuracy, abs=1e-6)
+        for name in ("macro_f1", "weighted_f1", "matthews", "worst_class_recall", "calibration_error"):
+            assert test[name]["doubleValue"] == pytest.approx(getattr(scores, name), abs=1e-6)
+        for name, value in result.strategies[arm].uncertainty.overall.model_dump().items():
+            assert test[name]["doubleValue"] == pytest.approx(value, abs=1e-6)
         for label, entry in enumerate(scores.per_class):
             metrics = by_slice[(("image/class/label", label), ("image/split", "test"))]
             assert metrics["sparse_categorical_accuracy"]["doubleValue"] == pytest.approx(entry.recall, abs=1e-6)
@@ -89,11 +105,45 @@ def test_lineage_keeps_real_and_synthetic_apart(tiny_run: TinyRun) -> None:
                 inputs.setdefault(node, set()).add(Path(uris[event.artifact_id]).parts[-3])
     real, synthetic = "ImbalancedExampleGen", "SyntheticExampleGen"
     assert synthetic in inputs["Trainer-pretrain_finetune-1"] and real not in inputs["Trainer-pretrain_finetune-1"]
-    for node in ("Trainer-baseline-1", "Trainer-pretrain_finetune-2", "Trainer-pretrain_finetune_matched-1"):
+    assert {real, synthetic} <= inputs["Trainer-mixup-1"]
+    for node in (
+        "Trainer-baseline-1",
+        "Trainer-pretrain_finetune-2",
+        "Trainer-pretrain_finetune_matched-1",
+        "Trainer-mixup_matched-1",
+    ):
         assert real in inputs[node] and synthetic not in inputs[node]
     for node, producers in inputs.items():
         if node.startswith(("Evaluator", "Predictor")):
             assert synthetic not in producers
+
+
+def test_the_files_that_trainings_read_hold_one_source_each(tiny_run: TinyRun) -> None:
+    import tensorflow as tf
+
+    folder = RunFolder(tiny_run.output)
+    for examples, source in ((folder.examples, b"real"), (folder.synthetic, b"synthetic")):
+        files = [str(file) for file in examples.glob("Split-*/*")]
+        found = set()
+        for record in tf.data.TFRecordDataset(files, compression_type="GZIP"):
+            example = tf.train.Example.FromString(record.numpy())
+            [value] = example.features.feature["image/source"].bytes_list.value
+            found.add(value)
+        assert found == {source}
+    # What mixes both is told where each of them lies, and by nothing else.
+    store = _store(tiny_run)
+    uris = {artifact.id: artifact.uri for artifact in store.get_artifacts()}
+    [execution] = [
+        execution
+        for execution in store.get_executions()
+        if any(c.name.endswith("Trainer-mixup-1") for c in store.get_contexts_by_execution(execution.id))
+    ]
+    inputs = {
+        event.path.steps[0].key: uris[event.artifact_id]
+        for event in store.get_events_by_execution_ids([execution.id])
+        if event.type == metadata_store_pb2.Event.INPUT
+    }
+    assert inputs == {"examples": str(folder.examples), "synthetic": str(folder.synthetic)}
 
 
 def test_a_second_identical_run_is_served_from_the_cache(tiny_run: TinyRun) -> None:
@@ -105,7 +155,7 @@ def test_a_second_identical_run_is_served_from_the_cache(tiny_run: TinyRun) -> N
 
 
 def test_editing_a_strategy_retrains_only_that_strategy(tiny_run: TinyRun) -> None:
-    strategies = "[baseline, oversample, {name: pretrain_finetune, options: {fine_tune_loss: cross_entropy}}]"
+    strategies = "[baseline, oversample, {name: pretrain_finetune, options: {loss: cross_entropy}}]"
     again = evenhand("run", tiny_run.config, "--set", f"strategies={strategies}", "--output", tiny_run.output)
     assert again.returncode == 0, again.stderr
     states = _stage_states(again.stdout)

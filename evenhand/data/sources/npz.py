@@ -22,6 +22,7 @@ from evenhand.config import Data, Section, parse_options
 from evenhand.data.decode import UnreadableImage, check_size
 from evenhand.data.fingerprint import of_files
 from evenhand.data.image_set import SPLITS, ImageSet
+from evenhand.data.marks import SYNTHETIC_ARRAY
 from evenhand.data.sources._conventions import named_classes, required_file
 from evenhand.errors import UserError
 
@@ -134,6 +135,7 @@ def _open(archive: zipfile.ZipFile, path: Path, options: Options) -> ImageSet:
         ),
         identify=identify,
         read=read,
+        synthetic=_stored_marks(archive, path, arrays.get(SYNTHETIC_ARRAY), splits),
     )
 
 
@@ -218,6 +220,19 @@ def _stored_names(archive: zipfile.ZipFile, path: Path, info: zipfile.ZipInfo | 
     if array.dtype.kind != "U" or len(array.shape) != 1 or info.file_size > _LARGEST_NAMES_BYTES:
         raise UserError(f"{path}, class_names", "is no list of texts", "store numpy.array of strings")
     return tuple(str(name) for name in _values(archive, array))
+
+
+def _stored_marks(
+    archive: zipfile.ZipFile, path: Path, info: zipfile.ZipInfo | None, splits: list[tuple[str, int]]
+) -> NDArray[np.bool_] | None:
+    """bool[n] over all splits, from an array over the training images, which come first."""
+    if info is None:
+        return None
+    array, count = _header(archive, path, info), splits[0][1]
+    if array.dtype != np.bool_ or array.shape != (count,):
+        raise UserError(f"{path}, {SYNTHETIC_ARRAY}", f"is no bool[{count}]", "give one value for each training image")
+    others = sum(number for _, number in splits[1:])
+    return np.concatenate([_values(archive, array), np.zeros(others, bool)])
 
 
 def fingerprint(config: Data) -> str:

@@ -47,7 +47,7 @@ class Options(Section):
 
 @dataclass
 class _Index:
-    """Where each record lies and what it says beside its image; 21 bytes an image and 4 for its group."""
+    """Where each record lies and what it says beside its image; 22 bytes an image and 4 for its group."""
 
     files: list[str]
     group_feature: str | None
@@ -56,6 +56,7 @@ class _Index:
     lengths: array[int] = field(default_factory=lambda: array("i"))
     labels: array[int] = field(default_factory=lambda: array("q"))
     splits: array[int] = field(default_factory=lambda: array("B"))
+    synthetic: array[int] = field(default_factory=lambda: array("B"))
     groups: array[int] = field(default_factory=lambda: array("i"))
     group_numbers: dict[bytes | int, int] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class _Index:
         self.labels.append(label[0])
         own = _text(example, "image/split")
         self.splits.append(split if own is None else OWN_SPLITS.get(own.lower(), 0))
+        self.synthetic.append(_text(example, "image/source") == "synthetic")
         text = _text(example, "image/class/text")
         if text is not None and self.texts.setdefault(label[0], text) != text:
             raise UserError(where, f"calls class {label[0]} {text!r}, others {self.texts[label[0]]!r}", "correct it")
@@ -184,6 +186,7 @@ def open_source(config: Data) -> ImageSet:
         identify=identify,
         read=read,
         groups=np.asarray(index.groups, np.int32) if config.group is not None else None,
+        synthetic=np.asarray(index.synthetic, bool),
     )
 
 

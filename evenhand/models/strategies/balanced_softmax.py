@@ -5,15 +5,14 @@ Balanced softmax (Ren et al., Balanced Meta-Softmax for Long-Tailed Visual Recog
 
 from __future__ import annotations
 
-from evenhand.config import Section
-from evenhand.models.phase import Phase
+from evenhand.models.phase import Loss, Phase
+from evenhand.models.strategies._options import CommonOptions
 
 
-class Options(Section):
-    """There is nothing to choose."""
+class Options(CommonOptions):
+    """The common options."""
 
 
 def phases(options: Options) -> tuple[Phase, ...]:
     """One phase on the real images."""
-    del options
-    return (Phase(on="real", loss="balanced_softmax"),)
+    return options.apply_to(Phase(on="real", loss=Loss(name="balanced_softmax")))

@@ -1,4 +1,4 @@
-"""Draws real images of rare classes as often as those of common ones.
+"""Draws real images of rare classes as often as those of common ones (S3's RO).
 
 Each batch draws its classes first, all with the same probability, then an image of the class: an image of a rare class
 is seen more often, and no class prior is learned.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from evenhand.config import Section
 from evenhand.models.phase import Phase
+from evenhand.models.strategies._options import LossOptions
 
 
-class Options(Section):
+class Options(LossOptions):
     """Options of the strategy.
 
     Attributes:
@@ -24,4 +24,4 @@ class Options(Section):
 
 def phases(options: Options) -> tuple[Phase, ...]:
     """One phase on the real images."""
-    return (Phase(on="real", sampling=options.sampling),)
+    return options.apply_to(Phase(on="real", sampling=options.sampling, loss=options.loss))

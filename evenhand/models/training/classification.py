@@ -16,7 +16,11 @@ from evenhand import registry
 from evenhand.config import Classifier, Device, parse_options
 from evenhand.data.image_table import ImageTable
 from evenhand.models import losses
+from evenhand.models.classifier_losses._terms import LossTerms
+from evenhand.models.training.checkpoint import to_array
 from evenhand.models.training.device import ResolvedDevice, resolve
+from evenhand.models.training.head import head_of
+from evenhand.models.training.layer_rates import StagedAdam, stage_rates
 
 ImageShape = tuple[int, int, int]
 Weights = list[NDArray[Any]]
@@ -70,20 +74,27 @@ class CosineRate(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Classification(keras.Model):
-    """Trains a network by cross-entropy with a class prior beside the logits.
+    """Trains a network by any of the losses, whose terms are variables, so that all share one traced step.
 
     Attributes:
       network: images -> logits.
-      log_prior: float32[c]; zeros for plain cross-entropy.
       best: weights to go back to, when asked for; part of the model's state, so a checkpoint holds them.
     """
 
     def __init__(self, network: keras.Model, *, keeps_best: bool) -> None:
         super().__init__(name="classification")
         self.network = network
-        self.log_prior = self.add_weight(
-            shape=(network.output_shape[-1],), initializer="zeros", trainable=False, dtype="float32", name="log_prior"
+        num_classes = network.output_shape[-1]
+
+        def term(name: str, shape: tuple[int, ...], initial: str) -> keras.Variable:
+            return self.add_weight(shape=shape, initializer=initial, trainable=False, dtype="float32", name=name)
+
+        self._terms = (
+            term("log_prior", (num_classes,), "zeros"),
+            term("class_weights", (num_classes,), "ones"),
+            term("focusing", (), "zeros"),
         )
+        self._loss_terms = LossTerms.plain(num_classes)
         self.best = [keras.Variable(w, trainable=False, name="best") for w in network.weights] if keeps_best else []
         self.loss_mean = keras.metrics.Mean("loss")
         self.accuracy_mean = keras.metrics.SparseCategoricalAccuracy("accuracy")
@@ -93,18 +104,29 @@ class Classification(keras.Model):
         """float32[n, h, w, c] in 0..255 -> float32[n, c] logits."""
         return self.network(images, training=training)
 
+    @property
+    def loss_terms(self) -> LossTerms:
+        """What the loss is now."""
+        return self._loss_terms
+
+    @loss_terms.setter
+    def loss_terms(self, terms: LossTerms) -> None:
+        self._loss_terms = terms
+        for variable, value in zip(self._terms, (terms.log_prior, terms.weights, terms.focusing), strict=True):
+            variable.assign(value)
+
     def train_step(self, data: tuple[Any, Any]) -> dict[str, Any]:
-        """One gradient step on (images, labels)."""
-        images, labels = data
+        """One gradient step on (images, targets), see `training_batches`."""
+        images, targets = data
         with tf.GradientTape() as tape:
             logits = self.network(images, training=True)
-            loss = losses.prior_cross_entropy(logits, labels, self.log_prior)
+            loss = losses.weighted_focal_cross_entropy(logits, targets, *self._terms)
             # Replicas' gradients are summed, so each takes its share of the mean.
             scaled = self.optimizer.scale_loss(loss / self.distribute_strategy.num_replicas_in_sync)
         variables = self.network.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
         self.loss_mean.update_state(loss)
-        self.accuracy_mean.update_state(labels, logits)
+        self.accuracy_mean.update_state(keras.ops.argmax(targets, axis=-1), logits)
         return {"loss": self.loss_mean.result(), "accuracy": self.accuracy_mean.result()}
 
     def reset_metrics(self) -> None:
@@ -117,7 +139,8 @@ class Classification(keras.Model):
     @property
     def window(self) -> list[list[float]]:
         """Sum and count of the means so far; Keras leaves metrics out of a model's variables, and so of checkpoints."""
-        return [[float(variable) for variable in mean.variables] for mean in (self.loss_mean, self.accuracy_mean)]
+        means = self.loss_mean, self.accuracy_mean
+        return [[float(to_array(variable)) for variable in mean.variables] for mean in means]
 
     @window.setter
     def window(self, values: list[list[float]]) -> None:
@@ -131,7 +154,7 @@ class SharedClassifier:
 
     Tracing EfficientNetV2-B0's training step takes 15 to 30 seconds on two cores, more than a phase of the demo. So
     one network per configuration is traced once in a process, and each training starts by putting all its state
-    back: weights, batch statistics, dropout noise, optimizer, schedule and class prior.
+    back: weights, batch statistics, dropout noise, optimizer, schedule, rates and loss.
 
     Args:
       classifier: the config's section.
@@ -151,7 +174,7 @@ class SharedClassifier:
             self.network = build_network(classifier, image_shape, num_classes, seed=0)
             self._initial[0] = _values(self.network)
             self.rate = CosineRate()
-            optimizer = keras.optimizers.Adam(self.rate)
+            optimizer = StagedAdam(self.rate, head_of(self.network).weights)
             optimizer.build(self.network.trainable_variables)
             self.model = Classification(self.network, keeps_best=keeps_best)
             self.model.compile(
@@ -159,7 +182,7 @@ class SharedClassifier:
                 jit_compile=self.device.jit_compile,
                 steps_per_execution=self.device.steps_per_execution,
             )
-        self._initial_optimizer = [np.array(variable.numpy()) for variable in self.model.optimizer.variables]
+        self._initial_optimizer = [to_array(variable).copy() for variable in self.model.optimizer.variables]
 
     def reset(self, seed: int) -> None:
         """Puts everything back to how a fresh build with `seed` would be."""
@@ -172,8 +195,16 @@ class SharedClassifier:
             variable.assign(value)
         for best, weight in zip(self.model.best, self.network.weights, strict=False):  # none, or one each
             best.assign(weight)
-        self.model.log_prior.assign(np.zeros(self.num_classes, np.float32))
+        self.model.loss_terms = LossTerms.plain(self.num_classes)
+        self.model.optimizer.set_rates(stage_rates())
         self.model.begin_window()
+
+    def reset_head(self, seed: int) -> None:
+        """Puts the last layer back to how a fresh build with `seed`, that of the last `reset`, would be."""
+        head = {variable.path for variable in head_of(self.network).weights}
+        for variable, value in zip(self.network.variables, self._initial[seed], strict=True):
+            if variable.path in head:
+                variable.assign(value)
 
     def build(self, seed: int) -> keras.Model:
         """A network of its own, like the shared one."""
@@ -182,7 +213,7 @@ class SharedClassifier:
     @property
     def weights(self) -> Weights:
         """A copy of the network's weights."""
-        return [np.array(weight.numpy()) for weight in self.network.weights]
+        return [to_array(weight).copy() for weight in self.network.weights]
 
     @weights.setter
     def weights(self, values: Sequence[NDArray[Any]]) -> None:
@@ -244,4 +275,4 @@ def _stamp(weights: str | None) -> tuple[int, int] | None:
 
 
 def _values(network: keras.Model) -> Weights:
-    return [np.array(variable.numpy()) for variable in network.variables]
+    return [to_array(variable).copy() for variable in network.variables]

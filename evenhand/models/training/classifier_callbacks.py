@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from evenhand import progress
 from evenhand.config import EarlyStopping
 from evenhand.data.image_table import ImageTable
 from evenhand.errors import EvenhandError
+from evenhand.models.training.checkpoint import to_array
 from evenhand.models.training.classification import SharedClassifier
 
 _EVERY_STEPS = 10
@@ -46,10 +46,10 @@ class Log(keras.callbacks.Callback):
         self._logged_at = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._tell(int(self.model.optimizer.iterations), {})
+        self._tell(int(to_array(self.model.optimizer.iterations)), {})
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        step = int(self.model.optimizer.iterations)
+        step = int(to_array(self.model.optimizer.iterations))
         if step - self._logged_at < _EVERY_STEPS and step < self._steps:
             return
         values = {name: float(value) for name, value in logs.items()}
@@ -119,7 +119,7 @@ class EarlyStop(keras.callbacks.Callback):
         self.stopped = False
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        step = int(self.model.optimizer.iterations)
+        step = int(to_array(self.model.optimizer.iterations))
         if step - self._evaluated_at < self._settings.every:
             return
         self._evaluate(step)
@@ -127,7 +127,7 @@ class EarlyStop(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:
-        step = int(self.model.optimizer.iterations)
+        step = int(to_array(self.model.optimizer.iterations))
         if step > self._evaluated_at:
             self._evaluate(step)
 
@@ -164,8 +164,5 @@ class EarlyStop(keras.callbacks.Callback):
             self.stopped = self._waited >= self._settings.patience
 
     def _loss(self) -> float:
-        """The phase's loss: softmax(logits + log prior), from probabilities p as p * prior, normalised again."""
-        prior = np.exp(self._shared.model.log_prior.numpy().astype(np.float64))
-        weighted = self._shared.predict(self._validation).astype(np.float64) * prior
-        chosen = weighted[np.arange(len(weighted)), self._validation.labels] / weighted.sum(axis=1)
-        return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+        """The phase's loss, from the probabilities at inference."""
+        return self._shared.model.loss_terms.mean(self._shared.predict(self._validation), self._validation.labels)
