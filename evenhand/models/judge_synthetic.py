@@ -13,6 +13,7 @@ from evenhand.evaluation.embedded import Embedded
 from evenhand.evaluation.generative_scores import Features, GenerativeScores, ScoreSettings, generative_scores
 from evenhand.models.extractors.cnn import train_extractor
 from evenhand.models.feature_extractor import extract_features
+from evenhand.models.score_images import described
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def judge_synthetic(
             features["held-out"],
             features["synthetic"],
             train.class_names,
-            images="{} x {} pixels, {} channels".format(*train.image_shape),
+            images=described(train.image_shape),
             settings=ScoreSettings(seed=seed),
             notes=("the real images are the held-out ones of the run (validation and test).",),
         ),
