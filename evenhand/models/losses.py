@@ -116,20 +116,58 @@ def d2d_cross_entropy(
     Raises:
       ValueError: if `variant` is neither.
     """
+    labels = ops.cast(labels, "int32")
+    # An image's own class, itself included, is never among its negatives.
+    is_negative = ops.expand_dims(labels, 1) != ops.expand_dims(labels, 0)
+    return data_to_data(
+        embeddings,
+        ops.take(proxies, labels, axis=0),
+        is_negative,
+        temperature=temperature,
+        positive_margin=positive_margin,
+        negative_margin=negative_margin,
+        variant=variant,
+    )
+
+
+def data_to_data(
+    embeddings: Tensor,
+    anchors: Tensor,
+    is_negative: Tensor,
+    *,
+    temperature: float = 0.5,
+    positive_margin: float = 0.98,
+    negative_margin: float = 0.02,
+    variant: Literal["paper", "studiogan"] = "paper",
+) -> Tensor:
+    """The formula of `d2d_cross_entropy`, with an anchor for each image and the pairs to push apart given.
+
+    Args:
+      embeddings: float[n, d]; normalised to length 1 inside.
+      anchors: float[n, d], what each image should be near, e.g. the proxy of its class; normalised inside.
+      is_negative: bool[n, n], whether image j should be far from image i.
+      temperature: as there.
+      positive_margin: as there.
+      negative_margin: as there.
+      variant: as there.
+
+    Returns:
+      float32 scalar, the mean over the batch.
+
+    Raises:
+      ValueError: if `variant` is neither.
+    """
     if variant not in ("paper", "studiogan"):
         raise ValueError(f"variant must be 'paper' or 'studiogan', not {variant!r}")
-    features = ops.normalize(ops.cast(embeddings, "float32"), axis=-1, epsilon=1e-12)
-    anchors = ops.normalize(ops.cast(proxies, "float32"), axis=-1, epsilon=1e-12)
-    labels = ops.cast(labels, "int32")
-    to_proxy = ops.sum(features * ops.take(anchors, labels, axis=0), axis=-1)
-    pull = ops.relu((positive_margin - to_proxy) / temperature)
+    features, anchors = (
+        ops.normalize(ops.cast(part, "float32"), axis=-1, epsilon=1e-12) for part in (embeddings, anchors)
+    )
+    pull = ops.relu((positive_margin - ops.sum(features * anchors, axis=-1)) / temperature)
     similarity = (ops.matmul(features, ops.transpose(features)) - negative_margin) / temperature
     push = ops.relu(similarity)
     if variant == "studiogan":
-        others = ops.where(ops.eye(ops.shape(labels)[0], dtype="bool"), -1e9, similarity)
+        others = ops.where(ops.eye(ops.shape(features)[0], dtype="bool"), -1e9, similarity)
         push = push - ops.stop_gradient(ops.max(others, axis=-1, keepdims=True))
-    # An image's own class, itself included, is never among its negatives.
-    is_negative = ops.expand_dims(labels, 1) != ops.expand_dims(labels, 0)
     exponents = ops.concatenate([-pull[:, None], ops.where(is_negative, push, -1e9)], axis=-1)
     return ops.mean(pull + ops.logsumexp(exponents, axis=-1))
 

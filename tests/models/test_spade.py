@@ -20,8 +20,8 @@ from evenhand.models.banks.pose_bank import DRAWN_SIZE, PoseBank
 from evenhand.models.generator_artifact import load_sampler, save_generator
 from evenhand.models.generators import _perceptual, spade
 from evenhand.models.generators._spade_judging import Judged, Pair, augment_alike
-from evenhand.models.generators._spade_losses import feature_matching, pose_cross_entropy
-from evenhand.models.losses import d2d_cross_entropy
+from evenhand.models.generators._spade_losses import feature_matching
+from evenhand.models.losses import data_to_data
 from evenhand.models.networks import seeded
 from evenhand.models.networks.spade import SpatialNormalization, generator_network
 from evenhand.models.networks.spade_judges import patch_judge, pose_judge
@@ -191,12 +191,13 @@ def test_losses_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert float(metrics["feature_matching"]) == 1.0
 
 
-def test_with_a_proxy_for_each_class_the_pose_loss_is_the_class_loss() -> None:
+def test_an_image_at_its_anchor_without_a_negative_costs_nothing_and_a_negative_costs_what_it_resembles() -> None:
     embeddings = tf.random.stateless_normal((6, 4), (0, 1))
-    proxies, labels = tf.random.stateless_normal((3, 4), (0, 2)), tf.constant([0, 1, 2, 2, 1, 0])
-    ours = pose_cross_entropy(embeddings, tf.gather(proxies, labels), labels[:, None] != labels[None])
-    assert float(ours) == pytest.approx(float(d2d_cross_entropy(embeddings, proxies, labels)), rel=1e-6)
-    assert float(pose_cross_entropy(embeddings, embeddings, tf.zeros((6, 6), bool))) == pytest.approx(0.0, abs=1e-6)
+    assert float(data_to_data(embeddings, embeddings, tf.zeros((6, 6), bool))) == pytest.approx(0.0, abs=1e-6)
+    pair, far = tf.constant([[1.0, 0.0], [0.6, 0.8]]), ~tf.eye(2, dtype=tf.bool)
+    # Both at their anchors; their cosine is 0.6, so the push is (0.6 - 0.02) / 0.5 on either.
+    by_hand = np.log(1.0 + np.exp(0.58 / 0.5))
+    assert float(data_to_data(pair, pair, far)) == pytest.approx(by_hand, rel=1e-6)
 
 
 def test_images_and_their_pose_move_alike_and_only_images_change_colour() -> None:

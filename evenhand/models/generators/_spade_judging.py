@@ -12,9 +12,8 @@ from keras import ops
 from evenhand.data.pose import NUM_KEYPOINTS
 from evenhand.data.pose_maps import num_channels
 from evenhand.data.pose_variation import distances, normalized
-from evenhand.models.generators._spade_losses import pose_cross_entropy
 from evenhand.models.generators._spade_options import Options
-from evenhand.models.losses import d2d_cross_entropy
+from evenhand.models.losses import d2d_cross_entropy, data_to_data
 from evenhand.models.networks import seeded, spade_judges
 from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import Policy, augment
@@ -131,7 +130,7 @@ class Judges(keras.layers.Layer):
         if options.labels:
             return d2d_cross_entropy(embeddings, self.proxies.embeddings, batch.labels, **settings)
         proxies = self.proxies(tf.reshape(normalized(batch.keypoints), (-1, 2 * NUM_KEYPOINTS)))
-        return pose_cross_entropy(embeddings, proxies, distances(batch.keypoints) > _FAR_POSES, **settings)
+        return data_to_data(embeddings, proxies, distances(batch.keypoints) > _FAR_POSES, **settings)
 
 
 def _halves(both: Tensor) -> Pair:
