@@ -65,7 +65,7 @@ def test_files_hold_one_idea() -> None:
 
 
 def test_no_generator_imports_another() -> None:
-    # What they share stands in rooms beside them, and a part of one starts with an underscore: import-linter cannot tell.
+    # What they share stands in rooms beside them, a part of one starts with an underscore; import-linter cannot tell.
     package = "evenhand.models.generators"
     for name in registry.names("models.generators"):
         source = (REPOSITORY / f"{package.replace('.', '/')}/{name}.py").read_text("utf-8")

@@ -17,9 +17,19 @@ _FIXED = {"ImbalancedExampleGen": 2.0, "StatisticsGen": 6.0, "SchemaGen": 0.2, "
 _JUDGED_IMAGES_PER_SECOND = 600.0
 _PER_TRAINER, _PER_PREDICTOR, _PER_EVALUATOR, _PER_REPORT = 12.0, 3.0, 12.0, 2.0
 _INGESTED_IMAGES_PER_SECOND = 4000.0
-_DRAWN_IMAGES_PER_SECOND = 2500.0
 _EVALUATED_IMAGES_PER_SECOND = 400.0
-_GENERATOR_STEPS_PER_SECOND = 100.0
+# Training steps of 64 grey images of 32 px, and drawn images, per second, by `python -m benchmarks.generators digits
+# --speed-only`, which counts them for one core; the names that are missing have not been measured.
+_GENERATORS = {
+    "acgan": (2.7, 1500.0),
+    "bagan": (6.0, 1600.0),
+    "cgan": (16.0, 11000.0),
+    "class_vae": (7.0, 2200.0),
+    "diffusion": (3.1, 54.0),
+    "polarity_gan": (10.0, 17000.0),
+    "reacgan": (2.2, 1700.0),
+    "wgan_gp": (1.1, 1000.0),
+}
 # Training images of 32 px per second; the names that are missing have not been measured.
 _TRAINED_IMAGES_PER_SECOND = {"cnn": 2500.0, "efficientnetv2-b0": 370.0}
 # Bytes of one saved classifier: the `.keras` file and the SavedModel.
@@ -100,8 +110,7 @@ def _stages(config: RunConfig, preparation: Preparation, arms: tuple[Arm, ...], 
     if config.data.validate_:
         stages += [PlannedStage(name, _FIXED[name]) for name in ("StatisticsGen", "SchemaGen", "ExampleValidator")]
     if drawn:
-        stages.append(PlannedStage("GeneratorTrainer", 3.0 + config.generator.steps / _GENERATOR_STEPS_PER_SECOND))
-        stages.append(PlannedStage("SyntheticExampleGen", 2.0 + drawn / _DRAWN_IMAGES_PER_SECOND))
+        stages += _generation(config, drawn)
         stages.append(PlannedStage("SyntheticEvaluator", 15.0 + drawn / _JUDGED_IMAGES_PER_SECOND))
     for arm in arms:
         for repeat in range(config.repeats):
@@ -112,6 +121,16 @@ def _stages(config: RunConfig, preparation: Preparation, arms: tuple[Arm, ...], 
     evaluating = _PER_EVALUATOR + held_out / _EVALUATED_IMAGES_PER_SECOND
     stages += [PlannedStage(f"Evaluator-{arm.name}", evaluating) for arm in arms if arm.is_served]
     return stages + [PlannedStage(name, _PER_REPORT) for name in ("ModelSelector", "BalanceReport", "Pusher")]
+
+
+def _generation(config: RunConfig, drawn: int) -> list[PlannedStage]:
+    training: float | None = None
+    drawing: float | None = None
+    if (speeds := _GENERATORS.get(config.generator.name)) is not None:
+        pixels = (config.data.image_size / 32) ** 2
+        training = 10.0 + config.generator.steps * config.generator.batch_size / 64 * pixels / speeds[0]
+        drawing = 3.0 + drawn * pixels / speeds[1]
+    return [PlannedStage("GeneratorTrainer", training), PlannedStage("SyntheticExampleGen", drawing)]
 
 
 def _training_seconds(config: RunConfig, steps: int) -> float | None:
