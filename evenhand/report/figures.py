@@ -103,6 +103,23 @@ def learning_curves(
     return [chart for chart in charts if "rate" not in chart.title]
 
 
+def generator_curves(history: Sequence[Mapping[str, float]], *, width: float, height: float) -> list[Chart]:
+    """The losses of a generator's networks in one chart, their accuracies in another.
+
+    Args:
+      history: rows, each with its `step`, and values such as `generator_loss` and `real_accuracy`.
+      width: of the drawing area, in px.
+      height: of the drawing area, in px.
+    """
+    lines: dict[str, list[dict[str, float]]] = {}
+    for row in history:
+        for name, value in row.items():
+            of, _, kind = name.rpartition("_")
+            if of and kind in ("loss", "accuracy"):
+                lines.setdefault(f"{of} {kind}".replace("_", " "), []).append({"step": row["step"], kind: value})
+    return learning_curves(lines, width=width, height=height)
+
+
 def _chart(measure: str, lines: Mapping[str, Sequence[tuple[float, float]]], width: float, height: float) -> Chart:
     values = [value for line in lines.values() for _, value in line]
     steps = max(step for line in lines.values() for step, _ in line) or 1.0

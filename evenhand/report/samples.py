@@ -16,6 +16,9 @@ from evenhand.data.image_table import ImageTable
 
 FILE_NAME = "samples.parquet"
 
+Source = Literal["real", "synthetic", "nearest"]
+"""Where a shown image comes from; `nearest`: the training image that is most like the synthetic one at its place."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -23,13 +26,13 @@ class Sample:
 
     Attributes:
       class_name: name of its class.
-      source: `real` or `synthetic`.
+      source: of it.
       image_id: its id.
       png: the encoded image.
     """
 
     class_name: str
-    source: Literal["real", "synthetic"]
+    source: Source
     image_id: str
     png: bytes
 
@@ -42,18 +45,38 @@ def pick(table: ImageTable, source: Literal["real", "synthetic"], per_class: int
       source: where they come from.
       per_class: images of each class at most.
     """
+    return [_sample(table, row, table.labels[row], source) for row in _first(table, per_class)]
+
+
+def pick_nearest(synthetic: ImageTable, train: ImageTable, per_class: int) -> list[Sample]:
+    """For each synthetic image that `pick` picks, in its order, the training image of any class that is most like it.
+
+    Args:
+      synthetic: the images to pick from.
+      train: the real images that the generator learned from.
+      per_class: synthetic images of each class at most.
+    """
+    from evenhand.evaluation.alignment import nearest_pixels
+
+    rows = _first(synthetic, per_class)
+    if not rows or not len(train):
+        return []
+    nearest, _ = nearest_pixels(np.asarray(synthetic.images[rows]), train.images, 1)
+    return [
+        _sample(train, int(real), synthetic.labels[row], "nearest")
+        for row, real in zip(rows, nearest[:, 0], strict=True)
+    ]
+
+
+def _first(table: ImageTable, per_class: int) -> list[int]:
+    return [int(row) for k in range(len(table.class_names)) for row in np.flatnonzero(table.labels == k)[:per_class]]
+
+
+def _sample(table: ImageTable, row: int, shown_under: int, source: Source) -> Sample:
     from evenhand.data.decode import encode_png  # reading samples needs no Pillow
 
-    return [
-        Sample(
-            name,
-            source,
-            str(table.ids[row]),
-            encode_png(np.asarray(table.images[row]), synthetic=source == "synthetic"),
-        )
-        for k, name in enumerate(table.class_names)
-        for row in np.flatnonzero(table.labels == k)[:per_class]
-    ]
+    png = encode_png(np.asarray(table.images[row]), synthetic=source == "synthetic")
+    return Sample(table.class_names[shown_under], source, str(table.ids[row]), png)
 
 
 def write_samples(path: str | os.PathLike[str], samples: Sequence[Sample]) -> None:

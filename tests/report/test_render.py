@@ -190,3 +190,16 @@ def test_images_without_a_hand_are_counted_and_named(make_evidence: Callable[...
     for page in (render_html(build_result(looked)), render_markdown(build_result(looked))):
         assert "fist/7.png" in page and "palm/9.png" in page
     assert "without a hand" not in render_html(build_result(evidence))
+
+
+def test_the_generator_is_shown_with_its_losses_and_scores(make_evidence: Callable[..., Evidence]) -> None:
+    rows = [
+        {"step": float(s), "generator_loss": 1 / s, "discriminator_loss": 0.5, "real_accuracy": 0.9} for s in (1, 2)
+    ]
+    scores = {"extractor": "cnn-1234", "fid": 1.25, "num_real": 7, "per_class": [{"class": NASTY, "fid": None}]}
+    evidence = dataclasses.replace(make_evidence(), generator={"name": "cgan", "scores": scores, "history": rows})
+    page = render_html(build_result(evidence))
+    parsed(page)
+    for words in ("generator loss: 0.5 at the end", "real accuracy: 0.9 at the end", "cnn-1234", "1.25"):
+        assert words in page
+    assert NASTY not in page
