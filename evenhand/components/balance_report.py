@@ -29,7 +29,7 @@ from evenhand.report.collect import Evidence, StrategyEvidence, build_result
 from evenhand.report.predictions import read_predictions, write_predictions
 from evenhand.report.result import FILE_NAME
 
-VERSION = "3"
+VERSION = "4"
 """Part of the cache key: raise it when the same evidence should give another result."""
 
 SAMPLES_PER_CLASS = 8
@@ -105,13 +105,10 @@ class Executor(base_executor.BaseExecutor):
         for arm in settings.arms:
             write_predictions(output / "predictions" / f"{arm.name}.parquet", _predictions(arm.name, input_dict))
         (output / FILE_NAME).write_text(result.to_json(), encoding="utf-8")
-        picked = [
-            sample
-            for source, uri in examples.items()
-            for sample in samples.pick(
-                load_table(uri, ["train"], cache=state_folder("tables")), source, SAMPLES_PER_CLASS
-            )
-        ]
+        tables = {source: load_table(uri, ["train"], cache=state_folder("tables")) for source, uri in examples.items()}
+        picked = [row for source, table in tables.items() for row in samples.pick(table, source, SAMPLES_PER_CLASS)]
+        if "synthetic" in tables:
+            picked += samples.pick_nearest(tables["synthetic"], tables["real"], SAMPLES_PER_CLASS)
         samples.write_samples(output / samples.FILE_NAME, picked)
         if "synthetic_evaluation" in input_dict:
             found = artifact_utils.get_single_uri(input_dict["synthetic_evaluation"])
@@ -127,6 +124,7 @@ def _generator(input_dict: Mapping[str, list[Any]]) -> dict[str, Any]:
         "scores": json.loads(scores.read_text(encoding="utf-8")),
         "step": None if card.assessment is None else card.assessment.kept_step,
         "findings": () if card.assessment is None else card.assessment.findings,
+        "history": card.history,
     }
 
 

@@ -51,9 +51,7 @@ def convergence(
     """
     logged = [name for name in SCORES if _values(history, name) and _values(baseline, name)]
     if not logged:
-        return Convergence(
-            None, None, None, None, "no validation scores were logged, for want of a validation split"
-        )
+        return Convergence(None, None, None, None, "no validation scores were logged, for want of a validation split")
     score = logged[0]
     sign = SCORES[score]
     target = max(sign * value for _, value in _values(baseline, score))

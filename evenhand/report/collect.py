@@ -116,13 +116,19 @@ def build_result(evidence: Evidence) -> Result:
         "versions": {},
         "seconds": {},
         "data": _data(evidence),
-        "generator": None if evidence.generator is None else GeneratorPart(**evidence.generator),
+        "generator": _generator(evidence.generator),
         "audit": evidence.audit,
         "verdict": "",
         **parts,
     }
     result = Result.model_validate(draft)
     return result.model_copy(update={"verdict": verdict(result)})
+
+
+def _generator(known: Mapping[str, Any] | None) -> GeneratorPart | None:
+    if known is None:
+        return None
+    return GeneratorPart(**{**known, "history": tuple(_thinned(known.get("history", ())))})
 
 
 def _data(evidence: Evidence) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def render_html(result: Result, images: Sequence[Sample] = (), pairs: Sequence[P
 
     Args:
       result: the result of a run.
-      images: samples of each class, shown side by side, real and synthetic.
+      images: samples of each class, shown side by side: real, synthetic, and the real ones nearest to these.
       pairs: pictures of flagged copies and their originals.
 
     Returns:
@@ -93,7 +93,7 @@ def render_html(result: Result, images: Sequence[Sample] = (), pairs: Sequence[P
     grid: dict[str, dict[str, list[dict[str, str]]]] = {}
     for sample in images:
         uri = _uri(sample.png)
-        sources = grid.setdefault(sample.class_name, {"real": [], "synthetic": []})
+        sources = grid.setdefault(sample.class_name, {"real": [], "synthetic": [], "nearest": []})
         sources[sample.source].append({"uri": uri, "id": sample.image_id})
     charts = figures.learning_curves(
         {name: strategy.history for name, strategy in result.strategies.items()}, width=300, height=120
@@ -142,6 +142,9 @@ def _evidence(result: Result, view: View) -> dict[str, Any]:
         "reliability": {name: evidence.reliability_curve(curve, 160.0) for name, curve in curves.items()},
         "has_uncertainty": any(s.uncertainty is not None for s in shown.values()),
         "score_titles": evidence.SCORES,
+        "generator_charts": figures.generator_curves(
+            result.generator.history if result.generator else (), width=300, height=120
+        ),
     }
 
 

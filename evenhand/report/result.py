@@ -68,6 +68,8 @@ class GeneratorPart(_Part):
     """Training step of the weights that drew the images; null if it was not watched while it trained."""
     findings: tuple[str, ...] = ()
     """What is wrong with it, in words: collapsed classes, a discriminator that won."""
+    history: tuple[dict[str, float], ...] = ()
+    """Logged values of its training, each with its `step`."""
 
 
 class Repeat(_Part):

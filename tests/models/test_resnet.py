@@ -63,9 +63,7 @@ def shake(model: keras.Model) -> None:
                       random.normal(0.0, 0.3, weight.shape))  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("style", "pooled"), [(resnet.STUDIOGAN, tf.reduce_sum), (resnet.WASSERSTEIN, tf.reduce_mean)]
-)
+@pytest.mark.parametrize(("style", "pooled"), [(resnet.STUDIOGAN, tf.reduce_sum), (resnet.WASSERSTEIN, tf.reduce_mean)])
 def test_judge_is_that_of_the_source(convolutions: list[keras.layers.Layer], style: resnet.Style, pooled: Any) -> None:
     model = judge(style, "none", resnet.Layout((), (4, 4, 6, 6), 2))
     shake(model)
