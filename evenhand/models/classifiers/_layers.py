@@ -8,10 +8,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+from pydantic import Field
 
+from evenhand.config import Section
 from evenhand.errors import UserError
 
 ImageShape = tuple[int, int, int]
+
+
+class BackboneOptions(Section):
+    """Options of a classifier whose backbone halves the image five times.
+
+    Attributes:
+      dropout: before the last layer.
+      minimum_size: px; smaller images are enlarged to it inside the model.
+    """
+
+    dropout: float = Field(0.2, ge=0.0, lt=1.0)
+    minimum_size: int = Field(32, ge=32, le=1024)
 
 
 @contextmanager

@@ -10,9 +10,7 @@ An image of 32 to 63 px is taken as it is and ends in a map of 1x1, which averag
 from __future__ import annotations
 
 import keras
-from pydantic import Field
 
-from evenhand.config import Section
 from evenhand.models.classifiers import _layers
 
 VARIANTS = ("b0", "b1", "b2", "b3", "s", "m", "l")
@@ -28,16 +26,7 @@ _APPLICATIONS = {
 }
 
 
-class Options(Section):
-    """Options of the classifier.
-
-    Attributes:
-      dropout: before the last layer.
-      minimum_size: px; smaller images are enlarged to it inside the model.
-    """
-
-    dropout: float = Field(0.2, ge=0.0, lt=1.0)
-    minimum_size: int = Field(32, ge=32, le=1024)
+Options = _layers.BackboneOptions
 
 
 def build(

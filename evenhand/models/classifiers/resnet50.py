@@ -9,25 +9,14 @@ five times: 32 to 63 px are taken as they are and end in a map of 1x1, smaller i
 from __future__ import annotations
 
 import keras
-from pydantic import Field
 
-from evenhand.config import Section
 from evenhand.models.classifiers import _layers
 
 _BATCH_NORM_MOMENTUM = 0.9
 _IMAGENET_RGB_MEAN = (123.68, 116.779, 103.939)
 
 
-class Options(Section):
-    """Options of the classifier.
-
-    Attributes:
-      dropout: before the last layer.
-      minimum_size: px; smaller images are enlarged to it inside the model.
-    """
-
-    dropout: float = Field(0.2, ge=0.0, lt=1.0)
-    minimum_size: int = Field(32, ge=32, le=1024)
+Options = _layers.BackboneOptions
 
 
 @keras.saving.register_keras_serializable("evenhand")
