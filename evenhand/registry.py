@@ -24,6 +24,7 @@ _OFFERS = {
     "models.strategies": ("Options", "phases"),
     "models.classifier_losses": ("Options", "terms"),
     "models.extractors": ("Options", "build"),
+    "models.filters": ("Options", "keep"),
 }
 KINDS = tuple(_OFFERS)
 

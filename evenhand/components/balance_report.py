@@ -13,7 +13,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from evenhand.components import model_selector, predictor, synthetic_evaluator
+from evenhand.components import model_selector, predictor, synthetic_evaluator, synthetic_filter
 from evenhand.components.strategy_inputs import by_arm
 from evenhand.components.workspace import state_folder
 from evenhand.config import RunConfig, Section
@@ -22,10 +22,12 @@ from evenhand.data.sidecar import DataSummary
 from evenhand.evaluation.selection import Selection
 from evenhand.models.arms import Arm
 from evenhand.models.generator_artifact import GeneratorCard
+from evenhand.models.processor_time import SECONDS_PER_HOUR
 from evenhand.models.training_log import TrainingLog
-from evenhand.report import copy_pairs, samples
+from evenhand.report import copy_pairs, filter_pictures, samples
 from evenhand.report.audit_part import AuditPart
 from evenhand.report.collect import Evidence, StrategyEvidence, build_result
+from evenhand.report.filters_part import FiltersPart
 from evenhand.report.predictions import read_predictions, write_predictions
 from evenhand.report.result import FILE_NAME
 
@@ -96,6 +98,7 @@ class Executor(base_executor.BaseExecutor):
                 selected=Selection.from_json(selection.read_text()).chosen,
                 generator=_generator(input_dict) if "synthetic" in summaries else None,
                 audit=_audit(input_dict) if "synthetic" in summaries else None,
+                filters=_filters(examples["synthetic"]) if "synthetic" in summaries else None,
                 confidence=settings.confidence,
                 seed=settings.seed,
                 batch_size=settings.batch_size,
@@ -113,6 +116,9 @@ class Executor(base_executor.BaseExecutor):
         if "synthetic_evaluation" in input_dict:
             found = artifact_utils.get_single_uri(input_dict["synthetic_evaluation"])
             shutil.copyfile(Path(found, copy_pairs.FILE_NAME), output / copy_pairs.FILE_NAME)
+        if result.filters is not None:
+            pictures = Path(examples["synthetic"], filter_pictures.FILE_NAME)
+            shutil.copyfile(pictures, output / filter_pictures.FILE_NAME)
 
 
 def _generator(input_dict: Mapping[str, list[Any]]) -> dict[str, Any]:
@@ -131,6 +137,12 @@ def _generator(input_dict: Mapping[str, list[Any]]) -> dict[str, Any]:
 def _audit(input_dict: Mapping[str, list[Any]]) -> AuditPart:
     found = Path(artifact_utils.get_single_uri(input_dict["synthetic_evaluation"]), synthetic_evaluator.AUDIT_FILE)
     return AuditPart.model_validate_json(found.read_bytes())
+
+
+def _filters(synthetic: str) -> FiltersPart | None:
+    """What filters left of the images, where there were any: beside the records that they kept."""
+    found = Path(synthetic, synthetic_filter.FILE_NAME)
+    return FiltersPart.model_validate_json(found.read_bytes()) if found.exists() else None
 
 
 def _predictions(arm: str, input_dict: Mapping[str, list[Any]]) -> list[Any]:
@@ -164,4 +176,13 @@ def _evidence(arm: ArmSettings, input_dict: Mapping[str, list[Any]]) -> Strategy
         added=arm.is_control,
         blessed=blessed,
         history=log.history,
+        core_hours=_core_hours(arm, log, input_dict),
     )
+
+
+def _core_hours(arm: ArmSettings, log: TrainingLog, input_dict: Mapping[str, list[Any]]) -> float | None:
+    """Of an arm's training, with all of its generator's; None where artifacts are older than the number."""
+    if not arm.uses_synthetic or log.core_hours is None:
+        return log.core_hours
+    card = GeneratorCard.read(artifact_utils.get_single_uri(input_dict["generator"]))
+    return None if card.processor_seconds is None else log.core_hours + card.processor_seconds / SECONDS_PER_HOUR

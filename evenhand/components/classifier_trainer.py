@@ -11,6 +11,7 @@ from evenhand.config import Section, digest
 from evenhand.data.image_tables import load_table
 from evenhand.models import serving
 from evenhand.models.phase import Phase
+from evenhand.models.processor_time import ProcessorTime
 from evenhand.models.train_classifier import ClassifierTraining, train_classifier
 from evenhand.models.training import checkpoint
 from evenhand.models.training_log import PhaseLog, TrainingLog
@@ -62,24 +63,31 @@ def run_fn(fn_args: Any) -> None:
     # Synthetic images have no validation split.
     stops_early = settings.training.training.early_stopping is not None and settings.phase.on != "synthetic"
     validation = load_table(examples, ["validation"], cache=cache) if settings.phase.on != "synthetic" else None
-    run = train_classifier(
-        load_table(examples, ["train"], cache=cache),
-        settings.phase,
-        settings.training,
-        task=settings.task,
-        validation=validation if stops_early else None,
-        watched=validation,
-        synthetic=load_table(synthetic, ["train"], cache=cache) if synthetic is not None else None,
-        base_model=base_model,
-        seed=settings.seed,
-        deterministic=settings.deterministic,
-        steps=settings.steps,
-        state_dir=state_dir,
-        log_dir=Path(fn_args.model_run_dir),
-    )
+    with ProcessorTime() as processor:
+        run = train_classifier(
+            load_table(examples, ["train"], cache=cache),
+            settings.phase,
+            settings.training,
+            task=settings.task,
+            validation=validation if stops_early else None,
+            watched=validation,
+            synthetic=load_table(synthetic, ["train"], cache=cache) if synthetic is not None else None,
+            base_model=base_model,
+            seed=settings.seed,
+            deterministic=settings.deterministic,
+            steps=settings.steps,
+            state_dir=state_dir,
+            log_dir=Path(fn_args.model_run_dir),
+        )
     output = Path(fn_args.serving_model_dir)
     save = serving.export_classifier if settings.final else serving.save_phase
     save(run, output)
-    finished = PhaseLog(phase=settings.phase, steps=run.steps, seconds=run.seconds, stopped_early=run.stopped_early)
+    finished = PhaseLog(
+        phase=settings.phase,
+        steps=run.steps,
+        seconds=run.seconds,
+        stopped_early=run.stopped_early,
+        processor_seconds=processor.of(run.seconds),
+    )
     TrainingLog.read(base_model).extended(finished, run.history).write(output)
     checkpoint.discard(state_dir)

@@ -15,10 +15,11 @@ from evenhand.config import Device, Section, digest
 from evenhand.config import Generator as GeneratorConfig
 from evenhand.data.image_tables import load_table
 from evenhand.models.generator_artifact import save_generator
+from evenhand.models.processor_time import ProcessorTime
 from evenhand.models.train_generator import train_generator
 from evenhand.models.training import checkpoint
 
-VERSION = "2"
+VERSION = "3"
 """Part of the cache key: raise it when the same config should give another generator."""
 
 
@@ -45,17 +46,23 @@ class Executor(base_executor.BaseExecutor):
         state_dir = state_folder(digest(settings.canonical_json() + examples.uri))
         table = load_table(examples.uri, ["train"], cache=state_folder("tables"))
         validation = load_table(examples.uri, ["validation"], cache=state_folder("tables"))
-        run = train_generator(
-            table,
-            settings.generator,
-            held_out=validation if len(validation) else None,
-            seed=settings.seed,
-            deterministic=settings.deterministic,
-            device=settings.device,
-            state_dir=state_dir,
-            log_dir=artifact_utils.get_single_uri(output_dict["model_run"]),
+        with ProcessorTime() as processor:
+            run = train_generator(
+                table,
+                settings.generator,
+                held_out=validation if len(validation) else None,
+                seed=settings.seed,
+                deterministic=settings.deterministic,
+                device=settings.device,
+                state_dir=state_dir,
+                log_dir=artifact_utils.get_single_uri(output_dict["model_run"]),
+            )
+        save_generator(
+            run,
+            artifact_utils.get_single_uri(output_dict["generator"]),
+            class_names=table.class_names,
+            processor_seconds=processor.seconds,
         )
-        save_generator(run, artifact_utils.get_single_uri(output_dict["generator"]), class_names=table.class_names)
         checkpoint.discard(state_dir)
 
 

@@ -12,11 +12,11 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from evenhand.components.artifacts import Generator
 from evenhand.components.example_gen import describe_examples
-from evenhand.config import Section, Synthetic
+from evenhand.config import Filtering, Section, Synthetic
 from evenhand.data.sidecar import DataSummary
 from evenhand.models import synthetic_records
 from evenhand.models.generator_artifact import GeneratorCard
-from evenhand.models.sample_generator import capped, plan
+from evenhand.models.sample_generator import capped, oversampled, plan
 
 VERSION = "2"
 """Part of the cache key: raise it when the same config should give other images."""
@@ -30,8 +30,10 @@ class Settings(Section):
 
     @classmethod
     def of(cls, synthetic: Synthetic) -> Settings:
-        """The part of the config that the images depend on: what is allowed of them draws no others."""
-        return cls(synthetic=synthetic.model_copy(update={"max_copy_share": None}))
+        """The part of the config that the images depend on: what becomes or is allowed of them draws no others."""
+        factor = 1.0 if synthetic.filter is None else synthetic.filter.oversample
+        oversampling = Filtering(chain=(), oversample=factor) if factor > 1 else None
+        return cls(synthetic=synthetic.model_copy(update={"max_copy_share": None, "filter": oversampling}))
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -46,6 +48,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         real = DataSummary.read(artifact_utils.get_single_uri(input_dict["examples"]))
         settings = Settings.model_validate_json(exec_properties["settings"])
         wanted = plan(settings.synthetic.per_class, real.counts["train"])
+        if settings.synthetic.filter is not None:
+            wanted = oversampled(wanted, settings.synthetic.filter.oversample)
         counts = capped(wanted, GeneratorCard.read(generator).available, real.class_names)
         shards = synthetic_records.plan_shards(generator, real.class_names, counts, synthetic.uri)
         with self._make_beam_pipeline() as pipeline:

@@ -7,16 +7,19 @@ from evenhand.config.classification import (
     Classifier,
     EarlyStopping,
     Mixing,
+    OwnTraining,
     RandAugment,
     Strategy,
     Training,
 )
 from evenhand.config.data import Classes, CountsProfile, Data, GeometricProfile, Keypoints, Profile, Splits
-from evenhand.config.generation import Generator, Monitor, Synthetic
-from evenhand.config.run import Beam, Device, Evaluation, Resources, RunConfig
+from evenhand.config.generation import Filter, Filtering, Generator, Monitor, Synthetic
+from evenhand.config.run import AUTO, Beam, Device, Evaluation, Resources, RunConfig
+from evenhand.config.search import Range, Tuning, own_training
 from evenhand.config.section import Name, Section, Share, digest, parse_options
 
 __all__ = [
+    "AUTO",
     "Augmentation",
     "Beam",
     "Classes",
@@ -26,14 +29,18 @@ __all__ = [
     "Device",
     "EarlyStopping",
     "Evaluation",
+    "Filter",
+    "Filtering",
     "Generator",
     "GeometricProfile",
     "Keypoints",
     "Mixing",
     "Monitor",
     "Name",
+    "OwnTraining",
     "Profile",
     "RandAugment",
+    "Range",
     "Resources",
     "RunConfig",
     "Section",
@@ -42,6 +49,8 @@ __all__ = [
     "Strategy",
     "Synthetic",
     "Training",
+    "Tuning",
     "digest",
+    "own_training",
     "parse_options",
 ]

@@ -110,11 +110,29 @@ class Training(Section):
     augmentation: Augmentation | None = Augmentation(rotation=10.0, shift=0.1, zoom=0.1)
 
 
+class OwnTraining(Section):
+    """What a strategy sets for itself of `training`; the rest is the budget, which all share.
+
+    Attributes:
+      learning_rate: instead of `training.learning_rate`; None takes that.
+      augmentation: instead of `training.augmentation`; None takes that, and `{}` is none at all.
+    """
+
+    learning_rate: float | None = Field(None, gt=0.0)
+    augmentation: Augmentation | None = None
+
+    def of(self, training: Training) -> Training:
+        """The run's training as the strategy has it; its matched arm has the same."""
+        given = {name: value for name, value in self if value is not None}
+        return training.model_copy(update=given)
+
+
 class Strategy(Section):
-    """One strategy and its options; in YAML a bare name will do."""
+    """One strategy, its options and what it sets for itself of `training`; in YAML a bare name will do."""
 
     name: str
     options: dict[str, Any] = {}
+    training: OwnTraining | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from evenhand import registry
 from evenhand.config.section import Section, Share
@@ -48,16 +48,56 @@ class Generator(Section):
         return value
 
 
+class Filter(Section):
+    """One filter of synthetic images.
+
+    Attributes:
+      name: a name from `registry.names("models.filters")` or a dotted path.
+      options: the filter's own `Options`.
+    """
+
+    name: str
+    options: dict[str, Any] = {}
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        registry.check("models.filters", value, "synthetic.filter.name")
+        return value
+
+
+class Filtering(Section):
+    """What becomes of synthetic images before any strategy sees them; a filter, or a list of them, is short for it.
+
+    Attributes:
+      chain: the filters, each judging what the ones before it kept.
+      oversample: how many times as many images are drawn as are asked for, so that enough remain.
+    """
+
+    chain: tuple[Filter, ...]
+    oversample: float = Field(1.0, ge=1.0, le=100.0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled_out(cls, values: Any) -> Any:
+        if isinstance(values, (list, tuple)):
+            return {"chain": values}
+        if isinstance(values, dict) and "name" in values:
+            rest = {key: value for key, value in values.items() if key not in ("name", "options")}
+            return {"chain": [{key: values[key] for key in ("name", "options") if key in values}], **rest}
+        return values
+
+
 class Synthetic(Section):
-    """How many synthetic images are drawn.
+    """How many synthetic images are drawn, and which of them are used.
 
     Attributes:
       per_class: images of every class (S1 takes 1000), or `balance`: what each class lacks to the largest (S3).
-      filter: only null so far: every image drawn is used.
+      filter: which images are used; None: every image drawn.
       max_copy_share: share of the synthetic images that may be copies of training images; with more the run ends with
         exit code 3. None for no gate.
     """
 
     per_class: Annotated[int, Field(ge=1)] | Literal["balance"] = 1000
-    filter: None = None
+    filter: Filtering | None = None
     max_copy_share: Share | None = None

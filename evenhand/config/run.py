@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_serializer, field_validator, model_validator
 
 from evenhand.config.classification import Classifier, Strategy, Training
 from evenhand.config.data import Data
 from evenhand.config.generation import Generator, Synthetic
+from evenhand.config.search import Tuning, check_tuning, duration_seconds
 from evenhand.config.section import Name, Section
+
+AUTO = "auto"
 
 
 class Evaluation(Section):
@@ -52,7 +55,13 @@ class Resources(Section):
 
 
 class RunConfig(Section):
-    """Everything a run depends on."""
+    """Everything a run depends on.
+
+    Attributes:
+      strategies: what is trained and compared; none at all stands for `auto`, strategies that a search settles on.
+      budget: wall-clock time of that search, e.g. `30m`; the training of what it settles on comes on top.
+      tuning: fields that the search tunes for each strategy; None tunes none.
+    """
 
     name: Name = "digits"
     seed: int = Field(0, ge=0, lt=2**31)
@@ -66,20 +75,73 @@ class RunConfig(Section):
     strategies: tuple[Strategy, ...] = tuple(
         Strategy(name=name) for name in ("baseline", "oversample", "balanced_softmax", "pretrain_finetune")
     )
+    budget: str | None = None
+    tuning: Tuning | None = None
     evaluation: Evaluation = Evaluation()
     device: Device = Device()
     beam: Beam = Beam()
     resources: dict[str, Resources] = {}
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether a search must settle on the strategies or their fields before anything is trained."""
+        return not self.strategies or self.tuning is not None
+
+    @property
+    def budget_seconds(self) -> int:
+        """Wall-clock time of the search; 0 where nothing is searched."""
+        return 0 if self.budget is None else duration_seconds(self.budget)
+
+    @field_validator("budget")
+    @classmethod
+    def _is_a_duration(cls, value: str | None) -> str | None:
+        if value is not None:
+            duration_seconds(value)
+        return value
+
+    @field_validator("strategies", mode="before")
+    @classmethod
+    def _auto(cls, value: Any) -> Any:
+        if value == AUTO:
+            return ()
+        if isinstance(value, str):
+            raise ValueError(f"give a list of strategies, or {AUTO}, not {value!r}")
+        if not value:
+            raise ValueError(f"give a list with baseline in it, or {AUTO}")
+        return value
+
+    @field_serializer("strategies", mode="wrap")
+    def _auto_again(self, value: tuple[Strategy, ...], handler: SerializerFunctionWrapHandler) -> Any:
+        return handler(value) if value else AUTO
+
     @field_validator("strategies")
     @classmethod
     def _distinct(cls, value: tuple[Strategy, ...]) -> tuple[Strategy, ...]:
+        if not value:
+            return value
         names = [strategy.name for strategy in value]
         if len(set(names)) < len(names):
             raise ValueError("each strategy may stand once")
         if "baseline" not in names:
             raise ValueError("baseline must be among the strategies, since every verdict is against it")
         return value
+
+    @model_validator(mode="after")
+    def _search_is_possible(self) -> RunConfig:
+        what = f"strategies: {AUTO}" if not self.strategies else "tuning"
+        if not self.is_searched:
+            if self.budget is not None:
+                raise ValueError(f"budget is that of a search: set strategies to {AUTO}, add tuning, or leave it out")
+            return self
+        if self.budget is None:
+            raise ValueError(f"{what} needs a budget, the time of the search, such as budget: 30m")
+        if self.data.splits.validation == 0:
+            raise ValueError(f"{what} needs a validation split to choose on (data.splits.validation is 0)")
+        if not self.strategies and self.evaluation.select is not None:
+            raise ValueError(f"evaluation.select cannot name what {what} has yet to choose")
+        if self.tuning is not None:
+            check_tuning(self.tuning, self.training, self.strategies)
+        return self
 
     @model_validator(mode="after")
     def _selection_is_possible(self) -> RunConfig:

@@ -133,6 +133,30 @@ def _keypoints(files: Sequence[str]) -> tuple[NDArray[np.str_], NDArray[np.float
     return np.concatenate(ids), np.concatenate(keypoints)
 
 
+def copy_records(source: str, target: str, split: str, keep: NDArray[np.bool_]) -> None:
+    """Copies some records of a split as they are, with their ids, seeds and marks, into files of the same names.
+
+    A file may stay empty.
+
+    Args:
+      source: root of an Examples artifact.
+      target: root of the new one.
+      split: name of the split.
+      keep: bool[n], by row of `load_table(source, [split])`, i.e. in the order of files and records.
+
+    Raises:
+      ValueError: if there are more or fewer records than that.
+    """
+    row = 0
+    for path in sorted(tf.io.gfile.glob(f"{source}/Split-{split}/*")):
+        serialized = list(tf.data.TFRecordDataset(path, compression_type="GZIP").as_numpy_iterator())
+        chosen = np.flatnonzero(keep[row : row + len(serialized)])
+        records.write_shard(f"{target}/Split-{split}/{os.path.basename(path)}", (serialized[index] for index in chosen))
+        row += len(serialized)
+    if row != len(keep):
+        raise ValueError(f"expected {len(keep)} records, found {row}")
+
+
 def images_without_hand(examples_folder: str, splits: Sequence[str]) -> list[str]:
     """Ids of the images in which no hand was found, read from records that were written with key points."""
     folder = os.fspath(examples_folder)

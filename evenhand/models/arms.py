@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evenhand import registry
-from evenhand.config import RunConfig, Strategy, parse_options
+from evenhand.config import Evaluation, OwnTraining, RunConfig, Strategy, parse_options
 from evenhand.errors import UserError
 from evenhand.models.matched import matched_phases
 from evenhand.models.phase import Phase
 
 MATCHED_SUFFIX = "_matched"
+BASELINE = Strategy(name="baseline")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Arm:
         control is never pushed and never called the best remedy.
       classical: of a strategy that scikit-learn fits, its configuration; it has no model to be served, so that it is
         evaluated by its predictions and never pushed. None for a network.
+      training: what the strategy sets for itself of `training`, its twin likewise; None takes the run's.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Arm:
     matched: str | None = None
     is_control: bool = False
     classical: Strategy | None = None
+    training: OwnTraining | None = None
 
     @property
     def uses_synthetic(self) -> bool:
@@ -69,8 +72,16 @@ def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
     A strategy whose phases equal a twin's serves as that twin; otherwise the twin is added, one for all that it fits.
 
     Raises:
-      UserError: if a strategy's options are wrong, or `evaluation.select` names one that is never pushed.
+      UserError: if a strategy's options are wrong, `evaluation.select` names one that is never pushed, or a search
+        has yet to settle on the strategies.
     """
+    if config.is_searched:
+        raise UserError(
+            "strategies" if not config.strategies else "tuning",
+            "what is to be trained must be searched for first",
+            "run it with `evenhand run`, which writes what it settles on into config.yaml of the output folder, and "
+            "give that file here",
+        )
     arms: list[Arm] = []
     for strategy in config.strategies:
         module = registry.load("models.strategies", strategy.name)
@@ -80,6 +91,7 @@ def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
                 strategy_phases(strategy),
                 is_control=getattr(module, "IS_CONTROL", False),
                 classical=strategy if hasattr(module, "fit") else None,
+                training=strategy.training,
             )
         )
     _check_selection(config.evaluation.select, arms)
@@ -88,12 +100,24 @@ def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
         phases = matched_phases(arm.phases)
         if phases is None:
             continue
-        twin = next((other for other in (*arms, *twins) if other.is_served and other.phases == phases), None)
+        same = (phases, arm.training)
+        twin = next((o for o in (*arms, *twins) if o.is_served and (o.phases, o.training) == same), None)
         if twin is None:
-            twin = Arm(arm.name + MATCHED_SUFFIX, phases, is_control=True)
+            twin = Arm(arm.name + MATCHED_SUFFIX, phases, is_control=True, training=arm.training)
             twins.append(twin)
         arms[index] = replace(arm, matched=twin.name)
     return (*arms, *twins)
+
+
+def arm_of(config: RunConfig, strategy: Strategy) -> Arm:
+    """The arm that a strategy would be in a run of `config`.
+
+    Raises:
+      UserError: if its options are wrong.
+    """
+    strategies = (BASELINE, strategy) if strategy.name != BASELINE.name else (strategy,)
+    alone = config.model_copy(update={"strategies": strategies, "tuning": None, "evaluation": Evaluation()})
+    return plan_arms(alone)[len(strategies) - 1]
 
 
 def _check_selection(select: str | None, arms: Sequence[Arm]) -> None:

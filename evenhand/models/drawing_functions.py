@@ -55,6 +55,21 @@ def uint8_pose_sampler(model: Any) -> tf.types.experimental.PolymorphicFunction:
     return sample_poses
 
 
+def realness_function(model: Any) -> tf.types.experimental.PolymorphicFunction:
+    """`model.realness` as a TensorFlow function: images uint8[n, h, w, c] and labels -> {"realness": float32[n]}."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, *model.image_shape], tf.uint8, name="images"),
+            tf.TensorSpec([None], tf.int32, name="labels"),
+        ]
+    )
+    def realness(images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"realness": tf.cast(model.realness(tf.cast(images, tf.float32) / 127.5 - 1.0, labels), tf.float32)}
+
+    return realness
+
+
 def _uint8(images: tf.Tensor, image_shape: tuple[int, ...]) -> tf.Tensor:
     """uint8[n, h, w, c] of pixels in [-1, 1]."""
     pixels = tf.clip_by_value(tf.round((tf.cast(images, tf.float32) + 1.0) * 127.5), 0.0, 255.0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evenhand.config import Section
 from evenhand.errors import UserError
-from evenhand.models.drawing_functions import uint8_pose_sampler, uint8_sampler
+from evenhand.models.drawing_functions import realness_function, uint8_pose_sampler, uint8_sampler
 from evenhand.models.train_generator import GeneratorRun
 from evenhand.models.training.checkpoint import to_array
 from evenhand.models.training.monitor import Assessment
@@ -20,6 +20,9 @@ from evenhand.models.training.monitor import Assessment
 FILE_NAME = "generator.json"
 SIGNATURE = "sample"
 POSE_SIGNATURE = "sample_poses"
+REALNESS_SIGNATURE = "realness"
+
+_JUDGED_AT_ONCE = 256
 
 
 class GeneratorCard(Section):
@@ -34,6 +37,7 @@ class GeneratorCard(Section):
       steps: training steps.
       seed: of the training.
       seconds: wall-clock time of the training.
+      processor_seconds: of all cores likewise; None in cards that are older than this number.
       device: how the hardware was used.
       history: rows of logged means, each with its `step`.
       assessment: what was seen of it while it trained (see `monitor.Assessment`); None where it was not watched.
@@ -48,6 +52,7 @@ class GeneratorCard(Section):
     steps: int
     seed: int
     seconds: float
+    processor_seconds: float | None = None
     device: dict[str, Any] = {}
     history: tuple[dict[str, float], ...] = ()
     assessment: Assessment | None = None
@@ -120,17 +125,43 @@ class Sampler:
         )["images"].numpy()
         return images
 
+    def realness(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.float32]:
+        """How real images look to the network that the generator was trained against, higher for more real.
 
-def save_generator(run: GeneratorRun, folder: str | Path, *, class_names: tuple[str, ...]) -> GeneratorCard:
+        Args:
+          images: uint8[n, h, w, c].
+          labels: int32[n], the classes that they are to be of.
+
+        Returns:
+          float32[n], comparable among images of one generator only.
+
+        Raises:
+          ValueError: if the generator has no such network.
+        """
+        if REALNESS_SIGNATURE not in self._loaded.signatures:
+            raise ValueError(f"{self.name} judges no images")
+        judge = self._loaded.signatures[REALNESS_SIGNATURE]
+        parts = [np.zeros(0, np.float32)]
+        for start in range(0, len(labels), _JUDGED_AT_ONCE):
+            part = slice(start, start + _JUDGED_AT_ONCE)
+            judged = judge(images=tf.constant(images[part]), labels=tf.constant(labels[part], tf.int32))
+            parts.append(judged["realness"].numpy())
+        return np.concatenate(parts)
+
+
+def save_generator(
+    run: GeneratorRun, folder: str | Path, *, class_names: tuple[str, ...], processor_seconds: float | None = None
+) -> GeneratorCard:
     """Writes a SavedModel with the signature `sample`, and `generator.json` beside it.
 
-    A model that draws poses gets a second signature, `sample_poses`; one that says which of its weights another may
-    start from (`transferable_weights`) has them listed.
+    A model that draws poses gets a second signature, `sample_poses`, and one that judges images `realness`; one that
+    says which of its weights another may start from (`transferable_weights`) has them listed.
 
     Args:
       run: from `train_generator`.
       folder: local or remote; what it holds is overwritten.
       class_names: names of the classes, in the order of the labels.
+      processor_seconds: processor time of the training, all cores together; None where it was not measured.
 
     Returns:
       The description.
@@ -141,6 +172,8 @@ def save_generator(run: GeneratorRun, folder: str | Path, *, class_names: tuple[
     signatures = {SIGNATURE: uint8_sampler(run.model)}
     if hasattr(run.model, "sample_poses"):
         signatures[POSE_SIGNATURE] = uint8_pose_sampler(run.model)
+    if hasattr(run.model, "realness"):
+        signatures[REALNESS_SIGNATURE] = realness_function(run.model)
     tf.saved_model.save(holder, str(folder), signatures=signatures)
     card = GeneratorCard(
         name=run.name,
@@ -151,6 +184,7 @@ def save_generator(run: GeneratorRun, folder: str | Path, *, class_names: tuple[
         steps=run.steps,
         seed=run.seed,
         seconds=run.seconds,
+        processor_seconds=processor_seconds,
         device=run.device,
         history=run.history,
         assessment=run.assessment,

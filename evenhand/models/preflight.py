@@ -7,10 +7,11 @@ import os
 from evenhand import registry
 from evenhand.config import RunConfig, parse_options
 from evenhand.errors import UserError
+from evenhand.models.filter_chain import check_filters
 
 
 def check_models(config: RunConfig) -> None:
-    """Validates the options of generator and classifier and looks for the weights file, building nothing.
+    """Validates the options of generator, filters and classifier and looks for the weights file, building nothing.
 
     Raises:
       UserError: naming the field that is wrong.
@@ -21,6 +22,7 @@ def check_models(config: RunConfig) -> None:
         raise UserError(
             "data.keypoints", f"is null, and {config.generator.name} draws from poses", "give a model or a folder"
         )
+    check_filters(config)
     classifier = registry.load("models.classifiers", config.classifier.name)
     parse_options(classifier.Options, config.classifier.options, "classifier.options")
     weights = config.classifier.weights

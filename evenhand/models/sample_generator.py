@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -79,6 +80,11 @@ def plan(per_class: int | Literal["balance"], train_counts: Sequence[int]) -> li
             )
         return counts
     return [per_class for _ in train_counts]
+
+
+def oversampled(counts: Sequence[int], factor: float) -> list[int]:
+    """A plan of `factor` times as many images, rounded up, for filters to choose from."""
+    return [math.ceil(count * factor) for count in counts]
 
 
 def capped(counts: Sequence[int], available: Sequence[int] | None, class_names: Sequence[str]) -> list[int]:

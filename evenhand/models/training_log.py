@@ -8,6 +8,7 @@ from typing import Any
 
 from evenhand.config import Section
 from evenhand.models.phase import Phase
+from evenhand.models.processor_time import SECONDS_PER_HOUR
 
 FILE_NAME = "training.json"
 
@@ -19,6 +20,7 @@ class PhaseLog(Section):
       phase: what was asked for.
       steps: gradient steps taken.
       seconds: wall-clock time.
+      processor_seconds: of all cores, over all attempts; None in logs that are older than this number.
       stopped_early: whether early stopping ended it and restored the best weights.
     """
 
@@ -26,6 +28,7 @@ class PhaseLog(Section):
     steps: int
     seconds: float
     stopped_early: bool
+    processor_seconds: float | None = None
 
 
 class TrainingLog(Section):
@@ -43,6 +46,13 @@ class TrainingLog(Section):
     def steps(self) -> int:
         """Gradient steps in all."""
         return sum(phase.steps for phase in self.phases)
+
+    @property
+    def core_hours(self) -> float | None:
+        """Processor time of all phases in hours; None where that of one is not known, or there is none."""
+        seconds = [phase.processor_seconds for phase in self.phases]
+        known = [value for value in seconds if value is not None]
+        return sum(known) / SECONDS_PER_HOUR if known and len(known) == len(seconds) else None
 
     def extended(self, phase: PhaseLog, history: Sequence[Mapping[str, float]]) -> TrainingLog:
         """The log after one more phase, whose rows count their steps from its own start."""

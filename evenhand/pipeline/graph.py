@@ -28,6 +28,8 @@ from evenhand.components.synthetic_evaluator import Settings as SyntheticEvaluat
 from evenhand.components.synthetic_evaluator import SyntheticEvaluator
 from evenhand.components.synthetic_example_gen import Settings as SyntheticSettings
 from evenhand.components.synthetic_example_gen import SyntheticExampleGen
+from evenhand.components.synthetic_filter import Settings as SyntheticFilterSettings
+from evenhand.components.synthetic_filter import synthetic_filter
 from evenhand.config import RunConfig
 from evenhand.data.fingerprint import of_files
 from evenhand.models import outside_inputs
@@ -77,23 +79,52 @@ def create_pipeline(
     examples = graph.add(ImbalancedExampleGen(config.data, config.seed, fingerprint))["examples"]
     if config.data.validate_:
         _validate(graph, examples)
-    synthesis = _synthesise(graph, examples) if any(arm.uses_synthetic for arm in arms) else {}
-    for arm in arms:
-        for repeat in range(config.repeats):
-            _train(graph, arm, repeat, examples, synthesis.get("synthetic"))
+    trainings = [(arm, repeat) for arm in arms for repeat in range(config.repeats)]
+    synthesis: dict[str, BaseChannel] = {}
+    if any(arm.uses_synthetic for arm in arms):
+        if config.synthetic.filter is not None:  # Filters ask the baseline's model of the first seed.
+            trainings.sort(key=lambda training: (training[0].name, training[1]) != ("baseline", 0))
+            _train(graph, *trainings.pop(0), examples, None)
+        synthesis = _synthesise(graph, examples)
+    for arm, repeat in trainings:
+        _train(graph, arm, repeat, examples, synthesis.get("synthetic"))
     for arm in arms:
         if arm.is_served:
             _evaluate(graph, arm.name, examples)
     _conclude(graph, arms, {"examples": examples, **synthesis}, push_to)
+    return _pipeline(graph, pipeline_root, metadata_path)
+
+
+def create_images_pipeline(
+    config: RunConfig, *, fingerprint: str, pipeline_root: str, metadata_path: Path, synthesises: bool
+) -> Pipeline:
+    """Draws the beginning of the graph, for a search: what it makes is what the whole graph finds in the cache.
+
+    Args:
+      config: of the run, with the generator that is to be tried.
+      fingerprint: of the source's contents.
+      pipeline_root: folder of the artifacts.
+      metadata_path: the SQLite file of ML Metadata.
+      synthesises: whether a generator is trained and draws its images, or the real images are all.
+    """
+    check_models(config)
+    graph = _Graph(config)
+    examples = graph.add(ImbalancedExampleGen(config.data, config.seed, fingerprint))["examples"]
+    if synthesises:
+        _draw(graph, examples)
+    return _pipeline(graph, pipeline_root, metadata_path)
+
+
+def _pipeline(graph: _Graph, pipeline_root: str, metadata_path: Path | None) -> Pipeline:
     return Pipeline(
-        pipeline_name=config.name,
+        pipeline_name=graph.config.name,
         pipeline_root=pipeline_root,
         components=graph.nodes,
         enable_cache=True,
         metadata_connection_config=(
             metadata.sqlite_metadata_connection_config(str(metadata_path)) if metadata_path else None
         ),
-        beam_pipeline_args=beam_arguments(config),
+        beam_pipeline_args=beam_arguments(graph.config),
     )
 
 
@@ -111,7 +142,19 @@ def _validate(graph: _Graph, examples: BaseChannel) -> None:
 
 
 def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
-    """The generator, its images, and what is to be said of them."""
+    """The generator, its images without those that filters leave out, and what is to be said of what is used."""
+    generator, synthetic = _draw(graph, examples)
+    if graph.config.synthetic.filter is not None:
+        helpers = {"classifier": graph.models["baseline"], "generator": generator}
+        filtering = SyntheticFilterSettings.of(graph.config.synthetic)
+        synthetic = graph.add(synthetic_filter(synthetic, examples, helpers, filtering))["synthetic"]
+    judge = SyntheticEvaluator(examples, synthetic, SyntheticEvaluatorSettings(seed=graph.config.seed))
+    evaluation = graph.add(judge)["evaluation"]
+    return {"generator": generator, "synthetic": synthetic, "synthetic_evaluation": evaluation}
+
+
+def _draw(graph: _Graph, examples: BaseChannel) -> tuple[BaseChannel, BaseChannel]:
+    """The generator and its images."""
     config = graph.config
     settings = generator_trainer.Settings(
         generator=config.generator,
@@ -122,16 +165,15 @@ def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
     )
     generator = graph.add(GeneratorTrainer(examples, settings))["generator"]
     synthetic = graph.add(SyntheticExampleGen(generator, examples, SyntheticSettings.of(config.synthetic)))["synthetic"]
-    judge = SyntheticEvaluator(examples, synthetic, SyntheticEvaluatorSettings(seed=config.seed))
-    evaluation = graph.add(judge)["evaluation"]
-    return {"generator": generator, "synthetic": synthetic, "synthetic_evaluation": evaluation}
+    return generator, synthetic
 
 
 def _train(graph: _Graph, arm: Arm, repeat: int, real: BaseChannel, synthetic: BaseChannel | None) -> None:
     """One Trainer per phase, each starting from the model before, then the arm's predictions."""
     config, suffix = graph.config, repeat_suffix(repeat)
     seed = config.seed + repeat
-    training = ClassifierTraining(classifier=config.classifier, training=config.training, device=config.device)
+    own = arm.training.of(config.training) if arm.training is not None else config.training
+    training = ClassifierTraining(classifier=config.classifier, training=own, device=config.device)
     steps = phase_steps(arm.phases, config.training.steps)
     model: BaseChannel | None = None
     for index, phase in enumerate(arm.phases):
@@ -143,7 +185,7 @@ def _train(graph: _Graph, arm: Arm, repeat: int, real: BaseChannel, synthetic: B
             seed=seed,
             deterministic=config.deterministic,
             final=arm.is_served and index == len(arm.phases) - 1,
-            weights_fingerprint=_weights_fingerprint(config.classifier.weights),
+            weights_fingerprint=weights_fingerprint(config.classifier.weights),
         )
         trainer = _trainer(settings, real, synthetic, model)
         model = graph.add(trainer, f"Trainer-{arm.name}-{index + 1}{suffix}")["model"]
@@ -180,7 +222,8 @@ def _predictor(arm: Arm, real: BaseChannel, model: BaseChannel | None, seed: int
     return Predictor(real, model, seed)
 
 
-def _weights_fingerprint(weights: str | None) -> str | None:
+def weights_fingerprint(weights: str | None) -> str | None:
+    """Of the contents of a local weights file; None where there is none."""
     return of_files([("weights", weights)]) if weights is not None and Path(weights).is_file() else None
 
 

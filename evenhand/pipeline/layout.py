@@ -100,8 +100,11 @@ class RunFolder:
 
     @property
     def synthetic(self) -> Path:
-        """The synthetic images: an Examples artifact."""
-        return self._folder("SyntheticExampleGen/synthetic", "synthetic images")
+        """The synthetic images that strategies learned from, after any filters: an Examples artifact."""
+        filtered = "SyntheticFilter/synthetic"
+        return self._folder(
+            filtered if filtered in self._index else "SyntheticExampleGen/synthetic", "synthetic images"
+        )
 
     @property
     def generator(self) -> Path:

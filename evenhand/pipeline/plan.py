@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evenhand.config import RunConfig
 from evenhand.data.prepare import Preparation, prepare
 from evenhand.models import sample_generator
-from evenhand.models.arms import Arm, phase_steps, plan_arms, repeat_suffix
+from evenhand.models.arms import BASELINE, Arm, phase_steps, plan_arms, repeat_suffix
 from evenhand.models.preflight import check_models
+from evenhand.models.search import ladder, tuned_fields
 
 # Seconds on 2 CPU cores without an accelerator (from the demo's result.json): they
 # place an estimate within a factor of two there, and are an upper bound on anything faster.
@@ -81,6 +82,9 @@ def plan(config: RunConfig) -> Plan:
       UserError: as a run would raise it: unreadable source, impossible profile, empty class, wrong options.
     """
     check_models(config)
+    tuned_fields.check(config)
+    if config.is_searched:
+        return _searched(config)
     arms = plan_arms(config)
     preparation = prepare(config.data, config.seed)
     counts = preparation.counts
@@ -95,8 +99,20 @@ def plan(config: RunConfig) -> Plan:
     )
 
 
+def _searched(config: RunConfig) -> Plan:
+    """The plan of a run that first searches: what it would be with these strategies, or with likely ones."""
+    strategies = config.strategies or (BASELINE, *ladder.remedies((2, 1))[:1], *ladder.with_synthetic(None)[:1])
+    settled = config.model_copy(update={"strategies": strategies, "budget": None, "tuning": None})
+    planned = plan(settled)
+    what = "search" if config.strategies else "search (what follows are likely strategies)"
+    stages = (planned.stages[0], PlannedStage(what, float(config.budget_seconds)), *planned.stages[1:])
+    return replace(planned, stages=stages)
+
+
 def _drawn(config: RunConfig, preparation: Preparation) -> int:
-    return sum(sample_generator.plan(config.synthetic.per_class, preparation.counts["train"].tolist()))
+    counts = sample_generator.plan(config.synthetic.per_class, preparation.counts["train"].tolist())
+    filtering = config.synthetic.filter
+    return sum(counts if filtering is None else sample_generator.oversampled(counts, filtering.oversample))
 
 
 def _used(preparation: Preparation) -> int:
@@ -111,6 +127,8 @@ def _stages(config: RunConfig, preparation: Preparation, arms: tuple[Arm, ...], 
         stages += [PlannedStage(name, _FIXED[name]) for name in ("StatisticsGen", "SchemaGen", "ExampleValidator")]
     if drawn:
         stages += _generation(config, drawn)
+        if config.synthetic.filter is not None:
+            stages.append(PlannedStage("SyntheticFilter", 5.0 + drawn / _JUDGED_IMAGES_PER_SECOND))
         stages.append(PlannedStage("SyntheticEvaluator", 15.0 + drawn / _JUDGED_IMAGES_PER_SECOND))
     for arm in arms:
         for repeat in range(config.repeats):

@@ -10,15 +10,17 @@ from pathlib import Path
 from tfx.orchestration.pipeline import Pipeline
 
 from evenhand import config_file
-from evenhand.config import RunConfig
+from evenhand.config import RunConfig, digest
 from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
 from evenhand.errors import GateFailed
 from evenhand.pipeline import layout, output_folder
 from evenhand.pipeline.graph import create_pipeline
 from evenhand.pipeline.runner import LocalRunner
+from evenhand.pipeline.search import settle
 from evenhand.pipeline.stages import OnStage, StageEvent, StageOutcome
 from evenhand.report import finish
 from evenhand.report.result import Result
+from evenhand.report.search_part import SearchPart
 
 VERSIONS = (
     "evenhand",
@@ -54,6 +56,8 @@ def run(config: RunConfig, output: Path | None = None, *, on_stage: OnStage | No
 
 def run_claimed(config: RunConfig, claim: output_folder.Claim, on_stage: OnStage | None = None) -> Result:
     """`run` into an output folder that the caller keeps occupied."""
+    if config.is_searched:
+        config = settle(config, claim, on_stage)
     runner, pipeline = build(config, claim, on_stage)
     runner.run(pipeline)
     result = Result.load(claim.folder)
@@ -118,6 +122,7 @@ def lay_out(config: RunConfig, output: Path, outcomes: Sequence[StageOutcome]) -
         config=config.model_dump(mode="json"),
         versions={name: version(name) for name in VERSIONS},
         seconds={outcome.name: outcome.seconds for outcome in outcomes},
+        search=SearchPart.load(output, settled=digest(config.canonical_json())),
     )
     layout.write_index(output, outcomes)
 

@@ -81,6 +81,7 @@ def _data_sections(result: Result) -> Iterator[tuple[str, Sequence[str]]]:
                 f"- {sum(c.synthetic for c in data.classes)} images drawn by the generator "
                 f"{cell(result.generator.name)}, each from its class and its seed, so that each can be drawn again.",
                 "- Used for training only: validation and test images are all real.",
+                *_filters(result),
             ],
         )
     yield (
@@ -90,6 +91,12 @@ def _data_sections(result: Result) -> Iterator[tuple[str, Sequence[str]]]:
             "- The test images come from the same source as the training images, and say nothing of other sources.",
         ],
     )
+
+
+def _filters(result: Result) -> Iterator[str]:
+    if result.filters is not None:
+        names = ", ".join(cell(entry.name) for entry in result.filters.filters)
+        yield f"- {result.filters.drawn} were drawn; which of them are used, filters decided: {names}."
 
 
 def _preparation(config: Mapping[str, Any]) -> Iterator[str]:

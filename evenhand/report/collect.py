@@ -14,6 +14,7 @@ from evenhand.evaluation.per_class import Scores, evaluate
 from evenhand.evaluation.repeats import mean_scores
 from evenhand.report.audit_part import AuditPart
 from evenhand.report.comparison_part import ComparisonPart
+from evenhand.report.filters_part import FiltersPart
 from evenhand.report.predictions import Predictions
 from evenhand.report.result import GeneratorPart, Result
 from evenhand.report.strategy_measures import comparison_measures, predicted_classes, strategy_measures
@@ -37,6 +38,7 @@ class StrategyEvidence:
       added: whether it was added as a matched arm; such an arm is no remedy that a user asked for.
       blessed: whether the Evaluator blessed it on validation; None if it has no threshold.
       history: logged values of the first seed, each row with its `step`, counted over all phases.
+      core_hours: processor time of the first seed's training, with its generator's; None where it is not known.
     """
 
     predictions: Sequence[Predictions]
@@ -47,6 +49,7 @@ class StrategyEvidence:
     added: bool = False
     blessed: bool | None = None
     history: Sequence[Mapping[str, float]] = ()
+    core_hours: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,12 @@ class Evidence:
     Attributes:
       data: the summary of the data: `class_names`, `counts` {split: int[c]}, `source`, `fingerprint`, `skipped`
         (id, reason), `duplicates`, and with key points `without_hand`.
-      synthetic_counts: int[c], synthetic images of each class.
+      synthetic_counts: int[c], synthetic images of each class that strategies learn from.
       strategies: evidence by name, among them `baseline`, in the order in which they are shown.
       selected: the strategy whose model is pushed.
       generator: its `name` and optionally `scores`; None if no strategy uses synthetic images.
       audit: whether its images are copies; None likewise.
+      filters: what filters left of them; None without any.
       confidence: level of every interval and verdict, in (0, 1).
       seed: of the bootstrap's draws.
       batch_size: images of a gradient step, by which steps are told as epochs; None where it is not known.
@@ -72,6 +76,7 @@ class Evidence:
     selected: str
     generator: Mapping[str, Any] | None = None
     audit: AuditPart | None = None
+    filters: FiltersPart | None = None
     confidence: float = 0.95
     seed: int = 0
     batch_size: int | None = None
@@ -118,6 +123,7 @@ def build_result(evidence: Evidence) -> Result:
         "data": _data(evidence),
         "generator": _generator(evidence.generator),
         "audit": evidence.audit,
+        "filters": evidence.filters,
         "verdict": "",
         **parts,
     }
@@ -190,6 +196,7 @@ def _strategy(evidence: Evidence, name: str, tests: Sequence[Predictions]) -> di
         "test": _mean(test, evidence.confidence),
         "validation": _mean(validation, evidence.confidence),
         "steps": strategy.steps,
+        "core_hours": strategy.core_hours,
         "blessed": strategy.blessed,
         "phases": [dict(phase) for phase in strategy.phases],
         "repeats": repeats,

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evenhand.report import copy_pairs, samples
+from evenhand.report import copy_pairs, filter_pictures, samples
 from evenhand.report import result as result_file
 from evenhand.report.realism import realism_of
 from evenhand.report.render import render_html, render_markdown
 from evenhand.report.result import Result
+from evenhand.report.search_part import SearchPart
 from evenhand.whole_files import replace_text
 
 
@@ -22,22 +23,26 @@ def write_result(
     config: Mapping[str, Any],
     versions: Mapping[str, str],
     seconds: Mapping[str, float],
+    search: SearchPart | None = None,
 ) -> Result:
     """Completes the result of the BalanceReport artifact and lays it, with its reports, into the output folder.
 
     Args:
       output: the output folder of the run.
-      evidence: the artifact's folder, with `result.json`, `samples.parquet` and `copies.parquet`.
+      evidence: the artifact's folder, with `result.json`, `samples.parquet` and perhaps `copies.parquet` and
+        `filtered.parquet`.
       config: the resolved config, whose `name` is the run's.
       versions: versions by package.
       seconds: time by stage.
+      search: what was tried before; None where nothing was searched.
 
     Returns:
       The completed result.
     """
     result = Result.load(evidence).completed(str(config["name"]), config, versions, seconds)
+    result = result.model_copy(update={"search": search})
     replace_text(output / result_file.FILE_NAME, result.to_json())
-    for name in (samples.FILE_NAME, copy_pairs.FILE_NAME):
+    for name in (samples.FILE_NAME, copy_pairs.FILE_NAME, filter_pictures.FILE_NAME):
         if (evidence / name).exists():
             shutil.copyfile(evidence / name, output / name)
         else:
@@ -65,7 +70,10 @@ def write_report(output: Path) -> Path:
         replace_text(output / result_file.FILE_NAME, result.to_json())
     page = output / "report.html"
     images = samples.read_samples(output / samples.FILE_NAME)
-    replace_text(page, render_html(result, images, copy_pairs.read_pairs(output / copy_pairs.FILE_NAME)))
+    pairs = copy_pairs.read_pairs(output / copy_pairs.FILE_NAME)
+    replace_text(
+        page, render_html(result, images, pairs, filter_pictures.read_pictures(output / filter_pictures.FILE_NAME))
+    )
     replace_text(output / "report.md", render_markdown(result))
     return page
 

@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evenhand.report import audit, evidence, figures, realism
+from evenhand.report import audit, evidence, figures, filters, realism
 from evenhand.report.cards import data_card, model_card
 from evenhand.report.citations import cite
 from evenhand.report.copy_pairs import PairPictures
+from evenhand.report.filter_pictures import FilterPicture
 from evenhand.report.markdown import cell
 from evenhand.report.result import Result
 from evenhand.report.samples import Sample
@@ -72,17 +73,24 @@ def _content(result: Result, view: View) -> dict[str, Any]:
         "scope": scope(result),
         "confidence": f"{100 * result.confidence:g}%",
         "audit_sentences": audit.sentences(result.audit) if result.audit else [],
+        "filter_sentences": filters.sentences(result.filters) if result.filters else [],
         "realism_words": realism.words(result.realism, result.confidence) if result.realism else "",
     }
 
 
-def render_html(result: Result, images: Sequence[Sample] = (), pairs: Sequence[PairPictures] = ()) -> str:
+def render_html(
+    result: Result,
+    images: Sequence[Sample] = (),
+    pairs: Sequence[PairPictures] = (),
+    filtered: Sequence[FilterPicture] = (),
+) -> str:
     """Draws the report.
 
     Args:
       result: the result of a run.
       images: samples of each class, shown side by side: real, synthetic, and the real ones nearest to these.
       pairs: pictures of flagged copies and their originals.
+      filtered: pictures of images that filters kept and dropped.
 
     Returns:
       One HTML page that loads nothing, for light and dark screens and for paper. Every name from the data is escaped.
@@ -111,6 +119,7 @@ def render_html(result: Result, images: Sequence[Sample] = (), pairs: Sequence[P
         recall_track=figures.Track(0.0, 1.0),
         realism_track=figures.Track(1.0, 5.0),
         audit_pairs=_audit_pairs(result, pairs),
+        filtered=_filtered(filtered),
         accuracy_track=figures.of_shares([s.test.balanced_accuracy_low for s in result.strategies.values()]),
         most_images=max((max(row.train, row.synthetic) for row in view.classes), default=1) or 1,
         grid=grid,
@@ -164,6 +173,17 @@ def _audit_pairs(result: Result, pairs: Sequence[PairPictures]) -> list[dict[str
         for part in (result.audit.pairs if result.audit else ())
         if part.synthetic_id in pictures
     ]
+
+
+def _filtered(pictures: Sequence[FilterPicture]) -> dict[str, dict[str, list[dict[str, str]]]]:
+    """Pictures of each class, `used` and `dropped`, with what is to be said of each."""
+    grid: dict[str, dict[str, list[dict[str, str]]]] = {}
+    for picture in pictures:
+        fate = f"dropped by {picture.dropped_by}" if picture.dropped_by else "used"
+        words = f"{picture.image_id}: {fate}, score {picture.score:.3g}"
+        row = grid.setdefault(picture.class_name, {"used": [], "dropped": []})
+        row["dropped" if picture.dropped_by else "used"].append({"uri": _uri(picture.png), "words": words})
+    return grid
 
 
 def render_markdown(result: Result) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from evenhand.errors import UserError
 from evenhand.report.audit_part import AuditPart
 from evenhand.report.comparison_part import ClassComparison as ClassComparison
 from evenhand.report.comparison_part import ComparisonPart as ComparisonPart
+from evenhand.report.filters_part import FiltersPart
 from evenhand.report.measures import CalibrationPart, ConvergencePart, GroupResult, PriorResult, UncertaintyPart
 from evenhand.report.part import Count
 from evenhand.report.part import Part as _Part
@@ -21,6 +22,7 @@ from evenhand.report.part import Verdict as Verdict
 from evenhand.report.realism_part import RealismPart
 from evenhand.report.scores_part import ClassResult as ClassResult
 from evenhand.report.scores_part import SplitResult as SplitResult
+from evenhand.report.search_part import SearchPart
 
 FILE_NAME = "result.json"
 
@@ -37,7 +39,7 @@ class ClassCounts(_Part):
     test: Count
     """Real images that only the report reads."""
     synthetic: Count
-    """Synthetic images drawn."""
+    """Synthetic images that strategies learned from."""
 
 
 class DataPart(_Part):
@@ -92,6 +94,8 @@ class StrategyResult(_Part):
     """Means over seeds on the validation split; null without one."""
     steps: Count
     """Gradient steps used in all, pretraining counted."""
+    core_hours: float | None = Field(None, ge=0.0)
+    """Processor time of the first seed's training, with all of its generator's; null if it was not measured."""
     blessed: bool | None = None
     """Whether the Evaluator's thresholds were met on validation; null if there were none."""
     phases: tuple[dict[str, Any], ...]
@@ -153,6 +157,10 @@ class Result(_Part):
     """What the run says about synthetic images, in one sentence."""
     audit: AuditPart | None = None
     """Whether synthetic images are copies of training or test images; null if there are none."""
+    filters: FiltersPart | None = None
+    """What filters left of the synthetic images; null where every image drawn is used."""
+    search: SearchPart | None = None
+    """What a search tried before it settled on these strategies; null where the config named them."""
     realism: RealismPart | None = None
     """What people who rated the images found; null before `evenhand rate`."""
 

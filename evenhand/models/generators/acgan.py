@@ -49,6 +49,7 @@ from evenhand.models.training.update import Update
 Tensor = Any
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"
+JUDGES_IMAGES = True
 CLASS_ACCURACY, SYNTHETIC_CLASS_ACCURACY = "class_accuracy", "synthetic_class_accuracy"
 
 _fold = tf.random.experimental.stateless_fold_in
@@ -191,6 +192,11 @@ class ACGAN(ConditionalGenerator):
         network = self.generator if self.average is None else self.average.network
         latents = seeded.latents_for_seeds(seeds, self.options.latent_size)
         return network([latents, ops.convert_to_tensor(labels, "int32")], training=False)
+
+    def realness(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The discriminator's scores, float32[n], of images float32[n, h, w, c] in [-1, 1]; it asks for no labels."""
+        score, _ = self.discriminator(images, training=False)
+        return score[:, 0]
 
     def _judge(self, images: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
         score, classes = self.discriminator(augment(images, self.options.augmentation, seed), training=True)

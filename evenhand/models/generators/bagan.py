@@ -48,6 +48,7 @@ from evenhand.models.training.update import Update
 Tensor = Any
 
 AUTOENCODER, DISCRIMINATOR, GENERATOR = "autoencoder", "discriminator", "generator"
+JUDGES_IMAGES = True
 
 _fold = tf.random.experimental.stateless_fold_in
 _LABELS, _LATENTS, _AUGMENT_REAL, _AUGMENT_SYNTHETIC = 1, 2, 3, 4
@@ -168,6 +169,10 @@ class BAGAN(ConditionalGenerator):
         network = self.generator if self.average is None else self.average.network
         noise = seeded.latents_for_seeds(seeds, self.latent_size)
         return network(self.latents(noise, ops.convert_to_tensor(labels, "int32")), training=False)
+
+    def realness(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The logit of not being synthetic, float32[n], of images float32[n, h, w, c] in [-1, 1], of any class."""
+        return _realness(self.discriminator(images, training=False))
 
     def latents(self, noise: Tensor, labels: Tensor) -> Tensor:
         """mu_c + L_c e for standard normal e (float32[n, z]) and labels int32[n]: float32[n, z]."""

@@ -35,6 +35,7 @@ from evenhand.models.training.update import Update
 Tensor = Any
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"
+JUDGES_IMAGES = True
 
 _fold = tf.random.experimental.stateless_fold_in
 _TRANSLATE_REAL, _TRANSLATE_SYNTHETIC, _OTHER_LATENTS = 1, 2, 3
@@ -138,6 +139,10 @@ class CGAN(ConditionalGenerator):
         network = self.generator if self.average is None else self.average.network
         latents = seeded.latents_for_seeds(seeds, self.options.latent_size)
         return network([latents, ops.convert_to_tensor(labels, "int32")], training=False)
+
+    def realness(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The discriminator's logits, float32[n], of images float32[n, h, w, c] in [-1, 1] and labels int32[n]."""
+        return self.discriminator([images, labels], training=False)[:, 0]
 
     def _judge(self, images: Tensor, labels: Tensor, seed: Tensor) -> Tensor:
         if self.options.translation:

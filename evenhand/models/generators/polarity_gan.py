@@ -38,8 +38,7 @@ Where the paper contradicts itself or is silent, this is our reading:
 11. "for j steps" has no number: j = 1, and `critic_steps` of the critic.
 12. Equations 7 to 9 are sums in the paper and averages in its tables; they measure, and nothing is trained on them.
 
-`refinement` leaves the hull, and is off: a small residual network, trained against D, then changes each number of the
-mixture by at most that much.
+`refinement` leaves the hull, and is off: a residual network, trained against D, changes each number by at most that.
 """
 
 from __future__ import annotations
@@ -69,8 +68,8 @@ from evenhand.models.training.update import Update
 Tensor = Any
 
 AUTOENCODER, EXTRACTOR, CLASSIFIER = "autoencoder", "extractor", "classifier"
+JUDGES_IMAGES = True
 AGAINST_CLASSIFIER, GENERATOR, REFINER = "generator_against_classifier", "generator", "refiner"
-
 
 _fold = tf.random.experimental.stateless_fold_in
 _LABELS, _NOISE, _JUDGEMENT, _AUGMENT_REAL, _AUGMENT_SYNTHETIC, _OTHER_LATENTS = 1, 2, 3, 4, 5, 6
@@ -153,9 +152,7 @@ class PolarityGAN(ConditionalGenerator):
         counts, size = np.minimum(images.class_counts, options.bank_images), int(np.prod(self.point_shape))
         bank = ClassBank(counts.tolist(), size, options.members, options.choice, is_pixels=not self.is_code)
         self.generator = ConvexGenerator(bank, num_classes, options.latent_size, options.entropy_floor, seeds)
-        self.refiner = None
-        if options.refinement:
-            self.refiner = polarity_networks.refiner(self.point_shape, options.width, seeds)
+        self.refiner = polarity_networks.refiner(self.point_shape, options.width, seeds) if options.refinement else None
         self.set_updates(self._plan())
 
     def _plan(self) -> list[Update]:
@@ -204,8 +201,12 @@ class PolarityGAN(ConditionalGenerator):
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
         points = self._refined(self.convex_points(labels, seeds))
-        images = self.decoder(points, training=False) if self.is_code else points
-        return ops.clip(images, -1.0, 1.0)
+        return ops.clip(self.decoder(points, training=False) if self.is_code else points, -1.0, 1.0)
+
+    def realness(self, images: Tensor, labels: Tensor) -> Tensor:
+        """D's scores of F's features, float32[n], of images float32[n, h, w, c] in [-1, 1] and labels int32[n]."""
+        features = self.extractor(self._real(Batch(images, labels)), training=False)
+        return self.discriminator([features, self._one_hot(labels)], training=False)[:, 0]
 
     def convex_points(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """The mixtures that `sample` shows (before `refinement`, if any): each in the hull of its class.
@@ -218,8 +219,7 @@ class PolarityGAN(ConditionalGenerator):
           float32[n, h, w, c] or float32[n, code]; the corners of the hulls are `generator.bank.of_class(label)`, flat.
         """
         noise = seeded.latents_for_seeds(seeds, self.generator.noise_size)
-        points, _ = self._mix(noise, ops.convert_to_tensor(labels, "int32"), training=False)
-        return points
+        return self._mix(noise, ops.convert_to_tensor(labels, "int32"), training=False)[0]
 
     def _mix(self, noise: Tensor, labels: Tensor, *, training: bool) -> tuple[Tensor, Tensor]:
         """Points float32[n, *point_shape] and their weights float32[n, members]."""

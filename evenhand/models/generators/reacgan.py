@@ -64,6 +64,7 @@ from evenhand.models.training.update import Update
 Tensor = Any
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"
+JUDGES_IMAGES = True
 
 _fold = tf.random.experimental.stateless_fold_in
 _AUGMENTATION, _GENERATOR_TURN = 1, 2
@@ -204,6 +205,11 @@ class ReACGAN(ConditionalGenerator):
         """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
         latents = seeded.latents_for_seeds(seeds, self.latent_size)
         return self.average.network([latents, ops.convert_to_tensor(labels, "int32")], training=False)
+
+    def realness(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The discriminator's logits, float32[n], of images float32[n, h, w, c] in [-1, 1]; it asks for no labels."""
+        logits, _ = self.discriminator(images, training=False)
+        return logits
 
     def _generator_loss(self, batch: Batch, seed: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         logits, embeddings = self._judge(self._draw(batch, seed), _fold(seed, _AUGMENTATION))

@@ -46,6 +46,7 @@ from evenhand.models.training.update import Update
 Tensor = Any
 
 CRITIC, GENERATOR = "critic", "generator"
+JUDGES_IMAGES = True
 CRITIC_GAP = "critic_gap"
 
 _fold = tf.random.experimental.stateless_fold_in
@@ -183,6 +184,10 @@ class WassersteinGAN(ConditionalGenerator):
         latents = seeded.latents_for_seeds(seeds, self.options.latent_size)
         return network([latents, ops.convert_to_tensor(labels, "int32")], training=False)
 
+    def realness(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The critic's scores, float32[n], of images float32[n, h, w, c] in [-1, 1] and labels int32[n]."""
+        return self._judge(images, labels, training=False)[0][:, 0]
+
     def _class_metrics(self, name: str) -> tuple[str, ...]:
         return (name,) if self.options.conditioning == "class_head" else ()
 
@@ -191,11 +196,11 @@ class WassersteinGAN(ConditionalGenerator):
         images = self.generator([latents, labels], training=True)
         return augment(images, self.options.augmentation, _fold(seed, _AUGMENT_SYNTHETIC))
 
-    def _judge(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _judge(self, images: Tensor, labels: Tensor, *, training: bool = True) -> tuple[Tensor, Tensor | None]:
         """Scores float32[n, 1] and class logits, None with projection."""
         if self.options.conditioning == "projection":
-            return self.critic([images, labels], training=True), None
-        scores, classes = self.critic(images, training=True)
+            return self.critic([images, labels], training=training), None
+        scores, classes = self.critic(images, training=training)
         return scores, classes
 
     def _critic_loss(self, batch: Batch, seed: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

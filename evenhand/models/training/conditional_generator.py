@@ -42,6 +42,10 @@ class ConditionalGenerator(keras.Model):
     `batches_per_step`; with `uses_keypoints`, float32[m, k, 3] comes third. A generator without updates needs no
     training.
 
+    A subclass with a network that tells real images from synthetic ones may offer `realness(images, labels)`:
+    float32[n] of float32[n, h, w, c] in [-1, 1] and int32[n], higher for what looks more real. It is saved with the
+    generator. Its module says so by `JUDGES_IMAGES = True`, which is read before anything is built.
+
     Args:
       image_shape: height, width, channels.
       num_classes: classes; labels are in [0, num_classes).

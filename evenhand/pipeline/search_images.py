@@ -1,0 +1,134 @@
+"""The images of a search: the first nodes of the run itself, so that the whole graph finds them in TFX's cache."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from evenhand.config import Generator, RunConfig, Section, digest
+from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
+from evenhand.data.image_tables import load_table
+from evenhand.errors import UserError
+from evenhand.models.search.deadline import OutOfTime, deadline
+from evenhand.models.search.trial import TrialImages
+from evenhand.pipeline import output_folder
+from evenhand.pipeline.graph import create_images_pipeline, weights_fingerprint
+from evenhand.pipeline.runner import LocalRunner
+from evenhand.pipeline.stages import OnStage, StageEvent, StageOutcome
+from evenhand.report.search_part import TriedGenerator
+from evenhand.whole_files import replace_text
+
+_CLOCK_SECONDS = 0.5
+
+
+class _Stopped(Section):
+    """A generator that was not done in time, on the disk.
+
+    Attributes:
+      seconds: that it was given.
+      used: that it took.
+    """
+
+    seconds: float
+    used: float
+
+
+class SearchImages:
+    """Real and synthetic images for the trials of a search.
+
+    Args:
+      config: of the run.
+      claim: its output folder.
+      on_stage: called when a node starts and ends.
+
+    Attributes:
+      real: the real images.
+
+    Raises:
+      UserError: if the source cannot be read, or there is no validation image.
+    """
+
+    def __init__(self, config: RunConfig, claim: output_folder.Claim, on_stage: OnStage | None) -> None:
+        self._config, self._claim = config, claim
+        self._on_stage = on_stage
+        self._tables = claim.folder / "state" / "tables"
+        os.environ[STATE_VARIABLE] = str(claim.folder / "state")
+        self._fingerprint = fingerprint(config.data)
+        examples = self._run(config, synthesises=False)["ImbalancedExampleGen"].outputs["examples"]
+        self.real = TrialImages(
+            train=load_table(examples, ["train"], cache=self._tables),
+            validation=load_table(examples, ["validation"], cache=self._tables),
+            digest=digest(f"{examples} {weights_fingerprint(config.classifier.weights)}"),
+        )
+        if not len(self.real.validation):
+            raise UserError(
+                "data.splits.validation", "no class has enough images for a validation image to choose on", "raise it"
+            )
+
+    def synthetic(self, generator: Generator, seconds: float) -> tuple[TrialImages | None, TriedGenerator]:
+        """The images of a generator, if it is trained and has drawn them within `seconds`.
+
+        A generator that was not done is not begun again by the same search; with more time it goes on.
+
+        Args:
+          generator: the section of the config.
+          seconds: wall-clock time for it.
+        """
+        config = self._config.model_copy(update={"generator": generator})
+        mark = self._claim.folder / "state" / "search" / f"generator-{digest(generator.canonical_json())}.json"
+        too_slow = f"not done after {seconds:.0f} s: give a larger budget or fewer generator.steps"
+        if mark.is_file():
+            stopped = _Stopped.model_validate_json(mark.read_bytes())
+            if stopped.seconds >= seconds - _CLOCK_SECONDS:
+                return None, TriedGenerator(name=generator.name, seconds=stopped.used, fate=too_slow)
+        started = time.monotonic()
+        try:
+            with deadline(seconds):
+                outcomes = self._run(config, synthesises=True)
+        except Exception as error:
+            if not _is_out_of_time(error):
+                raise
+            used = max(seconds, time.monotonic() - started)
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(mark, _Stopped(seconds=seconds, used=used).model_dump_json())
+            return None, TriedGenerator(name=generator.name, seconds=used, fate=too_slow)
+        # What is served from the cache keeps the time that it took.
+        used = sum(outcomes[name].seconds for name in ("GeneratorTrainer", "SyntheticExampleGen"))
+        drawn = outcomes["SyntheticExampleGen"].outputs["synthetic"]
+        images = replace(
+            self.real,
+            synthetic=load_table(drawn, ["train"], cache=self._tables),
+            digest=digest(f"{self.real.digest} {drawn}"),
+        )
+        return images, TriedGenerator(name=generator.name, seconds=used, fate="trained")
+
+    def _run(self, config: RunConfig, *, synthesises: bool) -> dict[str, StageOutcome]:
+        """Runs the first nodes of the graph."""
+        output: Path = self._claim.folder
+        found: dict[str, StageOutcome] = {}
+
+        def watch(event: StageEvent) -> None:
+            self._claim.has_results |= event.state != "started"
+            if self._on_stage is not None:
+                self._on_stage(event)
+
+        pipeline = create_images_pipeline(
+            config,
+            fingerprint=self._fingerprint,
+            pipeline_root=str(output / "artifacts"),
+            metadata_path=output / "metadata.sqlite",
+            synthesises=synthesises,
+        )
+        LocalRunner(watch, lambda outcomes: found.update({outcome.name: outcome for outcome in outcomes})).run(pipeline)
+        return found
+
+
+def _is_out_of_time(error: BaseException | None) -> bool:
+    """Whether `OutOfTime` is behind an error; Beam wraps what its workers raise, and keeps its name in the text."""
+    while error is not None:
+        if isinstance(error, OutOfTime) or OutOfTime.__name__ in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

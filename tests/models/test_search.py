@@ -1,0 +1,208 @@
+"""What a search is made of: the ladder, the settings of a tuning, the end of time, and trials on the disk."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evenhand import config_file, progress
+from evenhand.config import Classifier, Generator, Strategy, Training, Tuning
+from evenhand.data.image_table import ImageTable
+from evenhand.errors import UserError
+from evenhand.models import arms
+from evenhand.models.processor_time import ProcessorTime
+from evenhand.models.search import ladder
+from evenhand.models.search.deadline import OutOfTime, deadline
+from evenhand.models.search.trial import TrialImages, TrialSettings, run_trial
+from evenhand.models.search.tuned_fields import apply, check, settings_of, tuned_strategies, with_tuned
+from evenhand.models.train_classifier import ClassifierTraining
+
+TAIL = (100, 40, 10)
+TWO = (Strategy(name="baseline"), Strategy(name="oversample"))
+
+
+def test_every_rung_of_the_ladder_can_be_trained() -> None:
+    for strategy in (*ladder.remedies(TAIL), *ladder.remedies((50, 50, 50))):
+        assert all(phase.on == "real" for phase in arms.strategy_phases(strategy))
+    for remedy in (None, *ladder.remedies(TAIL)):
+        for strategy in ladder.with_synthetic(remedy):
+            assert any(phase.uses_synthetic for phase in arms.strategy_phases(strategy))
+
+
+def test_balanced_classes_are_not_balanced_again() -> None:
+    names = {strategy.name for strategy in ladder.remedies((50, 45, 40))}
+    assert not names & {"balanced_softmax", "oversample", "deferred", "class_weight"}
+    assert ladder.remedies(TAIL)[0].name == "balanced_softmax"
+
+
+def test_generators_that_make_sense() -> None:
+    own = Generator(name="cgan", steps=7)
+    assert ladder.generators(own, (40, 30), 32) == ()
+    assert [(g.name, g.steps) for g in ladder.generators(own, TAIL, 32)] == [("cgan", 7), ("class_vae", 7)]
+    assert [g.name for g in ladder.generators(own, TAIL, 128)] == ["cgan"]
+    assert [g.name for g in ladder.generators(Generator(name="class_vae"), TAIL, 32)] == ["class_vae"]
+
+
+def test_synthetic_images_join_the_best_remedy() -> None:
+    [pretraining, *_] = ladder.with_synthetic(Strategy(name="logit_adjustment", options={"tau": 1.2}))
+    assert arms.strategy_phases(pretraining)[-1].loss.options == {"tau": 1.2}
+    randaugment = next(strategy for strategy in ladder.remedies(TAIL) if strategy.name == "randaugment")
+    for strategy in ladder.with_synthetic(randaugment):
+        last = arms.strategy_phases(strategy)[-1]
+        assert last.loss.name == "balanced_softmax"
+        assert last.augmentation is not None and last.augmentation.rand_augment is not None
+
+
+def test_lists_give_every_combination_once() -> None:
+    tuning = Tuning(fields={"training.learning_rate": (0.1, 0.2), "training.augmentation.rotation": (0, 5, 9)})
+    found = settings_of(tuning, TWO, seed=0)
+    assert list(found) == ["baseline", "oversample"]
+    pairs = {
+        (setting["training.learning_rate"], setting["training.augmentation.rotation"]) for setting in found["baseline"]
+    }
+    assert len(found["baseline"]) == len(pairs) == 6
+    assert found["baseline"] == found["oversample"]
+
+
+@given(st.integers(2, 30), st.integers(0, 1000))
+def test_every_strategy_has_as_many_settings_and_shares_the_draws(trials: int, seed: int) -> None:
+    fields = {
+        "training.learning_rate": {"low": 1e-4, "high": 1e-2, "scale": "log"},
+        "strategies.oversample.options.sampling": ["balanced", "sqrt"],
+    }
+    found = settings_of(Tuning(fields=fields, trials=trials), TWO, seed)
+    assert [len(settings) for settings in found.values()] == [trials, trials]
+    rates = [[setting["training.learning_rate"] for setting in settings] for settings in found.values()]
+    assert rates[0] == rates[1]
+    assert all(1e-4 <= rate <= 1e-2 for rate in rates[0])
+    assert found == settings_of(Tuning(fields=fields, trials=trials), TWO, seed)
+
+
+def test_unequal_numbers_of_trials_are_refused() -> None:
+    tuning = Tuning(fields={"strategies.oversample.options.sampling": ("balanced", "sqrt")})
+    with pytest.raises(UserError, match="baseline has 1 combination of values and others get 2 trials"):
+        settings_of(tuning, TWO, seed=0)
+
+
+def test_where_strategies_are_not_known_yet_the_shared_fields_must_suffice() -> None:
+    values = {"strategies": "auto", "budget": "1m"}
+    fields = {"strategies.oversample.options.sampling": ["balanced", "sqrt"], "training.learning_rate": [0.1, 0.2]}
+    config = config_file.resolve({**values, "tuning": {"fields": fields}})
+    check(config)
+    found = settings_of(config.tuning, TWO, seed=0, fewest=True)
+    assert [len(settings) for settings in found.values()] == [2, 2]
+    with pytest.raises(UserError, match="have 2 combinations"):
+        check(config_file.resolve({**values, "tuning": {"fields": fields, "trials": 3}}))
+
+
+def test_a_setting_becomes_part_of_its_strategy_and_of_its_twin() -> None:
+    config = config_file.resolve({"strategies": ["baseline", "pretrain_finetune"]})
+    setting = {
+        "training.learning_rate": 0.01,
+        "training.augmentation.rotation": 3.0,
+        "strategies.pretrain_finetune.options.pretrain_share": 0.5,
+    }
+    tuned = apply(config, config.strategies[1], setting)
+    changed = config.model_copy(update={"strategies": (config.strategies[0], tuned)})
+    baseline, arm, twin = arms.plan_arms(config_file.resolve(changed.model_dump(mode="json")))
+    assert baseline.training is None and [phase.share for phase in arm.phases] == [0.5, 0.5]
+    assert arm.matched == twin.name and twin.training == arm.training
+    training = arm.training.of(config.training)
+    assert (training.learning_rate, training.steps) == (0.01, config.training.steps)
+    assert training.augmentation.rotation == 3.0 and training.augmentation.shift == config.training.augmentation.shift
+
+
+def test_a_control_follows_what_it_controls() -> None:
+    names = ["baseline", "pretrain_finetune", "shuffled_synthetic", "synthetic_only"]
+    config = config_file.resolve({"strategies": names})
+    assert [strategy.name for strategy in tuned_strategies(config)] == names[:2]
+    setting = {"training.learning_rate": 0.01, "strategies.pretrain_finetune.options.pretrain_share": 0.5}
+    tuned = {"pretrain_finetune": apply(config, config.strategies[1], setting)}
+    baseline, strategy, control, other = (with_tuned(one, tuned) for one in config.strategies)
+    assert (baseline, other) == (config.strategies[0], config.strategies[3])
+    assert control.training == strategy.training is not None
+    assert [phase.share for phase in arms.strategy_phases(control)] == [0.5, 0.5]
+
+
+def test_an_option_that_there_is_not_is_named() -> None:
+    config = config_file.resolve({"strategies": ["baseline", "oversample"]})
+    with pytest.raises(UserError, match="samplings"):
+        apply(config, config.strategies[1], {"strategies.oversample.options.samplings": "sqrt"})
+
+
+def test_time_ends_work_that_is_not_done() -> None:
+    with pytest.raises(OutOfTime), deadline(0.0):
+        time.sleep(0.01)
+        progress.advance("train", 10, 20)
+    with deadline(0.0):
+        time.sleep(0.01)
+        progress.advance("train", 20, 20)
+    progress.advance("train", 10, 20)
+
+
+def test_processor_time_of_earlier_attempts_is_taken_to_be_alike() -> None:
+    with ProcessorTime() as processor:
+        deadline_ = time.process_time() + 0.05
+        while time.process_time() < deadline_:
+            pass
+    assert processor.seconds >= 0.05
+    assert processor.of(0.0) == processor.seconds
+    assert processor.of(1000.0) > processor.seconds
+
+
+@pytest.fixture(scope="module")
+def images() -> TrialImages:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3, dtype=np.int32), 12)
+    pixels = (rng.integers(0, 60, (36, 8, 8, 1)) + 80 * labels[:, None, None, None]).astype(np.uint8)
+    ids = np.array([f"{index}.png" for index in range(36)])
+    names = ("a", "b", "c")
+    train, validation = np.arange(36) % 3 != 0, np.arange(36) % 3 == 0
+    tables = [ImageTable(pixels[part], labels[part], ids[part], names) for part in (train, validation)]
+    return TrialImages(*tables, digest="images", synthetic=tables[0])
+
+
+def _settings(**training: object) -> TrialSettings:
+    own = ClassifierTraining(classifier=Classifier(name="cnn"), training=Training(batch_size=8, **training))
+    return TrialSettings(training=own, seed=0, deterministic=True)
+
+
+def _arm(name: str) -> arms.Arm:
+    return arms.plan_arms(config_file.resolve({"strategies": ["baseline", name] if name != "baseline" else [name]}))[-1]
+
+
+def test_a_trial_is_trained_once(images: TrialImages, tmp_path: Path) -> None:
+    arm = arms.plan_arms(config_file.resolve({"strategies": ["baseline", "pretrain_finetune"]}))[1]
+    first, was_known = run_trial(arm, images, _settings(), steps=6, seconds_left=600, state_dir=tmp_path)
+    assert not was_known and first.failure is None
+    assert first.score is not None and first.score.shape == (12,)
+    again, is_known = run_trial(arm, images, _settings(), steps=6, seconds_left=600, state_dir=tmp_path)
+    assert (
+        is_known
+        and np.array_equal(again.score, first.score)
+        and again.seconds == pytest.approx(first.seconds, abs=0.01)
+    )
+    assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
+    # The steps of the run are not those of the trial, but its rate is.
+    assert run_trial(arm, images, _settings(steps=77), steps=6, seconds_left=600, state_dir=tmp_path)[1]
+    assert not run_trial(arm, images, _settings(learning_rate=0.1), steps=6, seconds_left=600, state_dir=tmp_path)[1]
+
+
+def test_a_trial_that_fails_says_why(images: TrialImages, tmp_path: Path) -> None:
+    arm = _arm("baseline")
+    trial, _ = run_trial(arm, images, _settings(learning_rate=1e30), steps=20, seconds_left=600, state_dir=tmp_path)
+    assert trial.score is None and "not finite" in str(trial.failure)
+
+
+def test_a_trial_without_time_ends_and_is_tried_again_with_more(images: TrialImages, tmp_path: Path) -> None:
+    arm = _arm("baseline")
+    stopped, _ = run_trial(arm, images, _settings(), steps=400, seconds_left=0.01, state_dir=tmp_path)
+    assert stopped.score is None and stopped.seconds <= 0.01
+    assert run_trial(arm, images, _settings(), steps=400, seconds_left=0.01, state_dir=tmp_path)[1]
+    whole, was_known = run_trial(arm, images, _settings(), steps=400, seconds_left=600, state_dir=tmp_path)
+    assert whole.score is not None and not was_known
