@@ -9,7 +9,10 @@ KIND := $(if $(filter 1,$(GPU)),gpu,cpu)
 LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,requirements.lock)
 STAMP := .venv/.installed-$(KIND)
 
-.PHONY: install demo test check docs lock clean
+# Processes that share the tests; each may take 3 GB.
+WORKERS ?= 2
+
+.PHONY: install demo test check docs speed pytorch lock clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -18,7 +21,7 @@ demo: $(STAMP)
 	$(BIN)/evenhand run digits --output runs/demo
 
 test: check
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" --numprocesses $(WORKERS) --dist loadgroup
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -30,6 +33,24 @@ check: $(STAMP)
 # The tables in docs/results; DATA is a folder with fashion_mnist.npz and sign_language_digits.
 docs: $(STAMP)
 	$(BIN)/python -m benchmarks.published_runs demo $(if $(DATA),fashion-mnist sign-language-digits --data $(DATA))
+
+# The tables in docs/performance.md, in about half an hour; the machine should do nothing else meanwhile.
+speed: $(STAMP) pytorch
+	$(BIN)/python -m benchmarks.versus_pytorch cnn --write
+	$(BIN)/python -m benchmarks.versus_pytorch reacgan --write
+	$(BIN)/python -m benchmarks.efficientnet_training --write
+	$(BIN)/python -m benchmarks.synthesis --write
+	$(BIN)/python -m benchmarks.serving --write
+	$(BIN)/python -m benchmarks.pipeline_overhead --write
+	$(BIN)/python -m benchmarks.growth --write
+
+# PyTorch is nothing that evenhand needs: benchmarks compare with it, in an environment of its own.
+pytorch: .venv-pytorch/.installed
+
+.venv-pytorch/.installed: benchmarks/requirements-pytorch.txt
+	$(PYTHON) -m venv .venv-pytorch
+	.venv-pytorch/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 # Installing is two steps that redo only what changed: what evenhand stands on, then evenhand itself.
 # Everything is compiled to bytecode, also where PYTHONDONTWRITEBYTECODE is set: TFX then starts in a third of the time.
@@ -59,5 +80,5 @@ lock: $(BIN)/uv
 	$(COMPILE) --override .venv/overrides-gpu.txt requirements.in requirements-pose.in requirements-test.in -o requirements-gpu.lock
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-pytorch build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find evenhand tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

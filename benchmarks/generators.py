@@ -20,6 +20,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from evenhand import progress, registry
 from evenhand.config import Data, Device, Generator, Training
 from evenhand.data.image_table import ImageTable
 from evenhand.models.extractors.cnn import train_extractor
+from evenhand.models.feature_extractor import FeatureExtractor
 from evenhand.models.sample_generator import BLOCK, sample_generator
 from evenhand.models.train_generator import train_generator
 
@@ -64,7 +66,7 @@ class Task:
 
 FASHION = {"source": "npz", "image_size": 28, "channels": 1}
 TASKS = {
-    "digits": Task({"source": "digits"}),
+    "digits": Task({"source": "digits", "image_size": 16}),
     "fashion-mnist": Task({**FASHION, "profile": HALVED}, file="fashion_mnist.npz"),
     "fashion-mnist-balanced": Task(FASHION, file="fashion_mnist.npz"),
 }
@@ -125,6 +127,11 @@ class Study:
             lambda: measure_speed(name, self.tables["train"], self.task.batch_size, self.options),
         )
 
+    @cached_property
+    def extractor(self) -> FeatureExtractor:
+        """Judges the images of all generators."""
+        return train_extractor(self.balanced, seed=0)
+
     def real_score(self) -> float:
         """The accuracy score of the real training images themselves."""
         train, test, judge = self.tables["train"], self.tables["test"], self.task.judge
@@ -148,7 +155,6 @@ class Study:
         )
         synthetic = draw(run.sampler(), self.tables["train"].class_names)
         save_grid(synthetic, f"{self.key}-{name}")
-        extractor = train_extractor(self.balanced, seed=0)
         score = accuracy_score(synthetic, self.tables["test"], self.task.judge, f"on {name} alone")
         return {
             "generator": name,
@@ -158,7 +164,7 @@ class Study:
             "steps": steps,
             "kept_step": steps if run.assessment is None else run.assessment.kept_step,
             **speed,
-            **likeness(extractor, self.tables["test"], synthetic),
+            **likeness(self.extractor, self.tables["test"], synthetic),
             "accuracy_score": score,
             "findings": [] if run.assessment is None else list(run.assessment.findings),
             "date": datetime.date.today().isoformat(),
@@ -170,8 +176,8 @@ class Study:
         return [json.loads(file.read_text()) for file in files if file.exists()]
 
 
-def table_of(rows: list[dict[str, Any]], real_score: float, core_minutes: float) -> str:
-    """The rows as Markdown, the best accuracy score first."""
+def page_of(key: str, rows: list[dict[str, Any]], real_score: float, core_minutes: float) -> str:
+    """The rows as Markdown, the best accuracy score first, what was found, and pictures."""
     made = (
         f"Made by `python -m benchmarks.generators` with {core_minutes:g} minutes of one core for each training, seed "
         f"{rows[0]['seed']}, on {os.cpu_count()} CPU cores without accelerator, {max(row['date'] for row in rows)}."
@@ -180,7 +186,8 @@ def table_of(rows: list[dict[str, Any]], real_score: float, core_minutes: float)
     measured = ("steps", "steps a core-s", "drawn a core-s", "FID-style", "density", "coverage", "accuracy score")
     titles = ("generator", *measured)
     lines = [f"{made} {real}", "", f"| {' | '.join(titles)} |", f"|---|{'---:|' * (len(titles) - 1)}"]
-    for row in sorted(rows, key=lambda row: -row["accuracy_score"]):
+    rows = sorted(rows, key=lambda row: -row["accuracy_score"])
+    for row in rows:
         cells = (
             f"`{row['generator']}`",
             f"{row['steps']:,}",
@@ -193,7 +200,11 @@ def table_of(rows: list[dict[str, Any]], real_score: float, core_minutes: float)
         )
         lines.append(f"| {' | '.join(cells)} |")
     found = [f"- `{row['generator']}`: {finding}." for row in rows for finding in row["findings"]]
-    return "\n".join([*lines, *(["", "What the monitor said:", "", *found] if found else [])])
+    if found:
+        lines += ["", "What the monitor said:", "", *found]
+    lines += ["", "Eight images of each class, in the table's order:", ""]
+    lines += [f"![{row['generator']}](images/generators-{key}-{row['generator']}.png)" for row in rows]
+    return "\n".join(lines)
 
 
 def arguments_of() -> argparse.Namespace:
@@ -251,7 +262,7 @@ def main() -> None:
             for name in names:
                 console.print(study.row(name))
     rows = study.rows()
-    write_section(PAGE, f"Measured: {study.key}", table_of(rows, real_score, rows[0]["core_minutes"]))
+    write_section(PAGE, f"Measured: {study.key}", page_of(study.key, rows, real_score, rows[0]["core_minutes"]))
 
 
 if __name__ == "__main__":

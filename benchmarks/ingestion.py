@@ -2,7 +2,7 @@
 
 Run it on Fashion-MNIST (70,000 images):
 
-    python benchmarks/ingestion.py fashion_mnist.npz
+    python -m benchmarks.ingestion fashion_mnist.npz
 
 Wall-clock time tells how busy the machine was, processor time what the work costs.
 """

@@ -1,6 +1,6 @@
 """Is training bound by arithmetic or by input? The `cnn` fed by tf.data against the same steps on one cached batch.
 
-    python benchmarks/input_pipeline.py
+    python -m benchmarks.input_pipeline
 
 Prints the ratio of the two times: 1.00 means that input costs nothing. Both are timed in turns, so that a busy machine
 slows both alike.

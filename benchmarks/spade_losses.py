@@ -28,7 +28,8 @@ from benchmarks.pages import DOCS, once, write_section
 from benchmarks.real_tables import real_tables
 from evenhand.config import Data, Generator, Training
 from evenhand.data.image_table import ImageTable
-from evenhand.models.feature_extractor import train_extractor
+from evenhand.models.extractors.cnn import train_extractor
+from evenhand.models.feature_extractor import FeatureExtractor
 from evenhand.models.train_generator import train_generator
 
 RUNS = Path("runs", "spade_losses")
@@ -39,7 +40,7 @@ JUDGE = Training(steps=600, batch_size=64, learning_rate=1e-3)
 MEASURES = ("fid", "density", "coverage", "accuracy_score")
 
 
-def row(tables: dict[str, ImageTable], loss: str, seed: int, steps: int) -> dict[str, Any]:
+def row(tables: dict[str, ImageTable], extractor: FeatureExtractor, loss: str, seed: int, steps: int) -> dict[str, Any]:
     """Trains, draws and judges one generator."""
     name = f"{loss}-{seed}-{steps}"
     config = Generator(name="spade", steps=steps, batch_size=BATCH_SIZE, options={"discriminator_loss": loss})
@@ -61,7 +62,7 @@ def row(tables: dict[str, ImageTable], loss: str, seed: int, steps: int) -> dict
         "seed": seed,
         "steps": steps,
         "minutes": minutes,
-        **likeness(train_extractor(tables["train"], seed=0), tables["test"], synthetic),
+        **likeness(extractor, tables["test"], synthetic),
         "accuracy_score": accuracy_score(synthetic, tables["test"], JUDGE, f"on spade's images ({loss}, {seed})"),
         "date": datetime.date.today().isoformat(),
     }
@@ -108,11 +109,12 @@ def main() -> None:
     real_score = once(
         RUNS / "real.json", lambda: accuracy_score(tables["train"], tables["test"], JUDGE, "on real images")
     )
+    extractor = train_extractor(tables["train"], seed=0)
     rows = []
     for seed in SEEDS:
         for loss in LOSSES:
             file = RUNS / f"{loss}-{seed}-{arguments.steps}.json"
-            rows.append(once(file, lambda loss=loss, seed=seed: row(tables, loss, seed, arguments.steps)))
+            rows.append(once(file, lambda loss=loss, seed=seed: row(tables, extractor, loss, seed, arguments.steps)))
             console.print(rows[-1])
     write_section(DOCS / "generators.md", "Measured: spade's two losses", table_of(rows, real_score))
 

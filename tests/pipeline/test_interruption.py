@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 import yaml
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
@@ -19,16 +19,16 @@ from tests.pipeline.conftest import TINY, evenhand
 
 SMALL = {**TINY, "strategies": ["baseline"], "data": {**TINY["data"], "validate": False}}  # type: ignore[dict-item]
 
+GOES_ON = "the same command goes on from there"
 
-def _start(config: Path, output: Path, *more: str) -> subprocess.Popen[str]:
+
+def _start(config: Path, output: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "evenhand.cli", "run", str(config), "--output", str(output), *more],
+        [sys.executable, "-m", "evenhand.cli", "run", str(config), "--output", str(output)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        # A shell starts its background jobs, these tests perhaps among them, with SIGINT ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -40,45 +40,58 @@ def _wait_for_stage(process: subprocess.Popen[str], stage: str) -> None:
     raise AssertionError(f"the run ended before {stage}: {process.stderr.read() if process.stderr else ''}")
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
-)
-def test_finished_stages_are_kept(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    config, output = tmp_path / "config.yaml", tmp_path / "run"
-    config.write_text(yaml.safe_dump(SMALL))
-    process = _start(config, output, "--set", "training.steps=100000")
-    _wait_for_stage(process, "ImbalancedExampleGen")
-    time.sleep(8)
+def _checkpoints(output: Path) -> set[tuple[Path, int]]:
+    return {(file, file.stat().st_mtime_ns) for file in (output / "state").rglob("*.npz")}
+
+
+def _wait_for_checkpoint(output: Path, known: set[tuple[Path, int]]) -> None:
+    """The first comes after 200 steps, and one each 200 steps from then on."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError):  # replaced between listing and looking
+            if _checkpoints(output) - known:
+                return
+        time.sleep(0.05)
+    raise AssertionError("no checkpoint was written")
+
+
+def _end(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
     process.send_signal(number)
     _, stderr = process.communicate(timeout=120)
-    assert process.returncode == code
     assert "Traceback" not in stderr
-    if number is not signal.SIGKILL:
-        assert "the same command goes on from there" in stderr
+    return process.returncode, stderr
+
+
+def test_a_run_ended_three_times_goes_on_each_time_and_gives_what_an_unbroken_run_gives(tmp_path: Path) -> None:
+    config, output = tmp_path / "config.yaml", tmp_path / "run"
+    config.write_text(yaml.safe_dump({**SMALL, "training": {"steps": 3000, "batch_size": 8}}))
+
+    process = _start(config, output)
+    _wait_for_stage(process, "ImbalancedExampleGen")
+    code, stderr = _end(process, signal.SIGINT)
+    assert code == 130 and GOES_ON in stderr
+
+    process = _start(config, output)
+    _wait_for_checkpoint(output, known=set())
+    code, stderr = _end(process, signal.SIGTERM)
+    assert code == 143 and GOES_ON in stderr
+
+    known = _checkpoints(output)
+    process = _start(config, output)
+    _wait_for_checkpoint(output, known)
+    code, _ = _end(process, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert not (output / "result.json").exists(), "it was killed too late"
+
     again = evenhand("run", config, "--output", output)
     assert again.returncode == 0, again.stderr
     assert "ImbalancedExampleGen" in next(line for line in again.stdout.splitlines() if line.endswith("cached"))
+    assert "baseline goes on from step" in (output / "logs" / "run.log").read_text()
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.filename_uri = str(output / "metadata.sqlite")
     states = {execution.last_known_state for execution in MetadataStore(connection).get_executions()}
     assert metadata_store_pb2.Execution.RUNNING not in states
 
-
-def test_a_killed_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    config, output = tmp_path / "config.yaml", tmp_path / "run"
-    config.write_text(yaml.safe_dump({**SMALL, "training": {"steps": 3000, "batch_size": 8}}))
-    process = _start(config, output)
-    _wait_for_stage(process, "ImbalancedExampleGen")
-    # The first checkpoint comes after 200 steps.
-    deadline = time.monotonic() + 240
-    while not any((output / "state").rglob("*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.kill()
-    process.communicate(timeout=60)
-    assert not (output / "result.json").exists(), "it was killed too late"
-    again = evenhand("run", config, "--output", output)
-    assert again.returncode == 0, again.stderr
-    assert "baseline goes on from step" in (output / "logs" / "run.log").read_text()
     whole = tmp_path / "whole"
     assert evenhand("run", config, "--output", whole).returncode == 0
     interrupted, uninterrupted = (
