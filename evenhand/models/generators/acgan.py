@@ -41,8 +41,8 @@ from evenhand.models.losses import (
     prior_cross_entropy,
 )
 from evenhand.models.networks import resnet, seeded
-from evenhand.models.training.average import WeightAverage
-from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
+from evenhand.models.training.averaged_generator import AveragedGenerator
+from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import Policy, augment
 from evenhand.models.training.update import Update
 
@@ -120,12 +120,12 @@ class Options(Section):
         return values
 
 
-class ACGAN(ConditionalGenerator):
+class ACGAN(AveragedGenerator):
     """The auxiliary classifier GAN that `options` describe; see the module."""
 
     def __init__(self, options: Options, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> None:
         super().__init__(image_shape=image_shape, num_classes=num_classes, seed=seed)
-        self.options = options
+        self.options, self.latent_size = options, options.latent_size
         seeds, layout = seeded.layer_seeds(seed), _layout(options, image_shape)
         self.generator = resnet.generator(
             image_shape,
@@ -143,7 +143,7 @@ class ACGAN(ConditionalGenerator):
             normalization=options.normalization,
             seeds=seeds,
         )
-        self.average = WeightAverage(self.generator, options.average_decay) if options.average_decay else None
+        self.average_weights(options.average_decay)
         self.set_updates(
             (
                 Update(
@@ -164,7 +164,7 @@ class ACGAN(ConditionalGenerator):
 
     def update_loss(self, update: Update, batch: Batch, seed: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The adversarial loss and the weighted cross-entropy of the class head."""
-        latents = seeded.latents_for_batch(self.options.latent_size, batch.labels, seed)
+        latents = seeded.latents_for_batch(self.latent_size, batch.labels, seed)
         images = self.generator([latents, batch.labels], training=True)
         synthetic, synthetic_classes = self._judge(images, _fold(seed, _AUGMENT_SYNTHETIC))
         if update.name == GENERATOR:
@@ -181,17 +181,6 @@ class ACGAN(ConditionalGenerator):
             **discriminator_accuracy(real, synthetic),
             CLASS_ACCURACY: resnet.class_accuracy(real_classes, batch.labels),
         }
-
-    def after_step(self) -> None:
-        """Moves the running average."""
-        if self.average is not None:
-            self.average.follow(self.generator, self.step)
-
-    def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
-        """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
-        network = self.generator if self.average is None else self.average.network
-        latents = seeded.latents_for_seeds(seeds, self.options.latent_size)
-        return network([latents, ops.convert_to_tensor(labels, "int32")], training=False)
 
     def realness(self, images: Tensor, labels: Tensor) -> Tensor:
         """The discriminator's scores, float32[n], of images float32[n, h, w, c] in [-1, 1]; it asks for no labels."""

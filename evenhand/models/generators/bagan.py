@@ -40,8 +40,8 @@ from evenhand.models.banks.drawn_labels import draw_labels
 from evenhand.models.losses import ACCURACY_METRICS, discriminator_accuracy
 from evenhand.models.networks import bagan as bagan_networks
 from evenhand.models.networks import seeded
-from evenhand.models.training.average import WeightAverage
-from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
+from evenhand.models.training.averaged_generator import AveragedGenerator
+from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import Policy, augment
 from evenhand.models.training.update import Update
 
@@ -95,7 +95,7 @@ class Options(Section):
         return values
 
 
-class BAGAN(ConditionalGenerator):
+class BAGAN(AveragedGenerator):
     """The balancing GAN that `options` describe; see the module.
 
     Attributes:
@@ -119,7 +119,7 @@ class BAGAN(ConditionalGenerator):
         self.discriminator = bagan_networks.trunk_with_head(
             images.image_shape, size, num_classes + 1, options.dropout, "discriminator", seeds
         )
-        self.average = WeightAverage(self.generator, options.average_decay) if options.average_decay else None
+        self.average_weights(options.average_decay)
         shape = (num_classes, self.latent_size)
         self.class_means = self._statistic("class_means", shape)
         self.class_factors = self._statistic("class_factors", (*shape, self.latent_size))
@@ -150,11 +150,6 @@ class BAGAN(ConditionalGenerator):
         loss = _cross_entropy(ops.concatenate([real, synthetic]), labels)
         return loss, discriminator_accuracy(_realness(real), _realness(synthetic))
 
-    def after_step(self) -> None:
-        """Moves the running average."""
-        if self.average is not None:
-            self.average.follow(self.generator, self.step)
-
     def milestones(self) -> Mapping[int, Callable[[ImageTable], None]]:
         """After the warm-up: the trunk of D and the Gaussians of the classes."""
         return {self.options.warm_up_steps: self._start_adversarial_training}
@@ -166,9 +161,9 @@ class BAGAN(ConditionalGenerator):
 
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
-        network = self.generator if self.average is None else self.average.network
         noise = seeded.latents_for_seeds(seeds, self.latent_size)
-        return network(self.latents(noise, ops.convert_to_tensor(labels, "int32")), training=False)
+        latents = self.latents(noise, ops.convert_to_tensor(labels, "int32"))
+        return self.drawing_network(latents, training=False)
 
     def realness(self, images: Tensor, labels: Tensor) -> Tensor:
         """The logit of not being synthetic, float32[n], of images float32[n, h, w, c] in [-1, 1], of any class."""

@@ -27,8 +27,8 @@ from evenhand.data.image_table import ImageTable
 from evenhand.models.losses import ACCURACY_METRICS, discriminator_accuracy
 from evenhand.models.networks import cgan as cgan_networks
 from evenhand.models.networks import seeded
-from evenhand.models.training.average import WeightAverage
-from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
+from evenhand.models.training.averaged_generator import AveragedGenerator
+from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import translate
 from evenhand.models.training.update import Update
 
@@ -98,14 +98,14 @@ class Options(Section):
         return values
 
 
-class CGAN(ConditionalGenerator):
+class CGAN(AveragedGenerator):
     """The conditional GAN that `options` describe; see the module."""
 
     def __init__(self, options: Options, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> None:
         super().__init__(image_shape=image_shape, num_classes=num_classes, seed=seed)
-        self.options = options
+        self.options, self.latent_size = options, options.latent_size
         self.generator, self.discriminator = _networks(options, image_shape, num_classes, seed)
-        self.average = WeightAverage(self.generator, options.average_decay) if options.average_decay else None
+        self.average_weights(options.average_decay)
         self.set_updates(
             (
                 Update(
@@ -120,7 +120,7 @@ class CGAN(ConditionalGenerator):
 
     def update_loss(self, update: Update, batch: Batch, seed: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """S3's losses, from logits: BCE to 1 is softplus(-logit), BCE to 0 softplus(logit)."""
-        latents = seeded.latents_for_batch(self.options.latent_size, batch.labels, seed)
+        latents = seeded.latents_for_batch(self.latent_size, batch.labels, seed)
         images = self.generator([latents, batch.labels], training=True)
         synthetic = self._judge(images, batch.labels, _fold(seed, _TRANSLATE_SYNTHETIC))
         if update.name == GENERATOR:
@@ -128,17 +128,6 @@ class CGAN(ConditionalGenerator):
         real = self._judge(batch.images, batch.labels, _fold(seed, _TRANSLATE_REAL))
         loss = (ops.mean(ops.softplus(-real)) + ops.mean(ops.softplus(synthetic))) / 2.0
         return loss, discriminator_accuracy(real, synthetic)
-
-    def after_step(self) -> None:
-        """Moves the running average."""
-        if self.average is not None:
-            self.average.follow(self.generator, self.step)
-
-    def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
-        """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
-        network = self.generator if self.average is None else self.average.network
-        latents = seeded.latents_for_seeds(seeds, self.options.latent_size)
-        return network([latents, ops.convert_to_tensor(labels, "int32")], training=False)
 
     def realness(self, images: Tensor, labels: Tensor) -> Tensor:
         """The discriminator's logits, float32[n], of images float32[n, h, w, c] in [-1, 1] and labels int32[n]."""
@@ -152,7 +141,7 @@ class CGAN(ConditionalGenerator):
     def _sameness(self, images: Tensor, latents: Tensor, labels: Tensor, seed: Tensor) -> Tensor:
         if not self.options.diversity:
             return 0.0
-        other_latents = seeded.latents_for_batch(self.options.latent_size, labels, _fold(seed, _OTHER_LATENTS))
+        other_latents = seeded.latents_for_batch(self.latent_size, labels, _fold(seed, _OTHER_LATENTS))
         other_images = self.generator([other_latents, labels], training=True)
         return self.options.diversity * mode_seeking_loss(images, other_images, latents, other_latents)
 

@@ -37,8 +37,8 @@ from evenhand.config import Section
 from evenhand.data.image_table import ImageTable
 from evenhand.models.losses import prior_cross_entropy
 from evenhand.models.networks import resnet, seeded
-from evenhand.models.training.average import WeightAverage
-from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
+from evenhand.models.training.averaged_generator import AveragedGenerator
+from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import Policy, augment
 from evenhand.models.training.gradient_penalty import gradient_penalty
 from evenhand.models.training.update import Update
@@ -123,12 +123,12 @@ class Options(Section):
         return values
 
 
-class WassersteinGAN(ConditionalGenerator):
+class WassersteinGAN(AveragedGenerator):
     """The Wasserstein GAN that `options` describe; see the module."""
 
     def __init__(self, options: Options, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> None:
         super().__init__(image_shape=image_shape, num_classes=num_classes, seed=seed)
-        self.options = options
+        self.options, self.latent_size = options, options.latent_size
         seeds, layout = seeded.layer_seeds(seed), _layout(options, image_shape)
         style = resnet.WASSERSTEIN if options.size == "paper" else resnet.STUDIOGAN
         self.generator = resnet.generator(
@@ -150,7 +150,7 @@ class WassersteinGAN(ConditionalGenerator):
                 normalization="none",
                 seeds=seeds,
             )
-        self.average = WeightAverage(self.generator, options.average_decay) if options.average_decay else None
+        self.average_weights(options.average_decay)
         self.set_updates(
             (
                 Update(
@@ -173,17 +173,6 @@ class WassersteinGAN(ConditionalGenerator):
         """The Wasserstein losses, with the penalty for the critic, and the weighted cross-entropy of the class head."""
         return self._generator_loss(batch, seed) if update.name == GENERATOR else self._critic_loss(batch, seed)
 
-    def after_step(self) -> None:
-        """Moves the running average."""
-        if self.average is not None:
-            self.average.follow(self.generator, self.step)
-
-    def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
-        """Draws images, float32[n, h, w, c] in [-1, 1], of labels int32[n] and seeds int64[n]."""
-        network = self.generator if self.average is None else self.average.network
-        latents = seeded.latents_for_seeds(seeds, self.options.latent_size)
-        return network([latents, ops.convert_to_tensor(labels, "int32")], training=False)
-
     def realness(self, images: Tensor, labels: Tensor) -> Tensor:
         """The critic's scores, float32[n], of images float32[n, h, w, c] in [-1, 1] and labels int32[n]."""
         return self._judge(images, labels, training=False)[0][:, 0]
@@ -192,7 +181,7 @@ class WassersteinGAN(ConditionalGenerator):
         return (name,) if self.options.conditioning == "class_head" else ()
 
     def _synthetic(self, labels: Tensor, seed: Tensor) -> Tensor:
-        latents = seeded.latents_for_batch(self.options.latent_size, labels, seed)
+        latents = seeded.latents_for_batch(self.latent_size, labels, seed)
         images = self.generator([latents, labels], training=True)
         return augment(images, self.options.augmentation, _fold(seed, _AUGMENT_SYNTHETIC))
 
