@@ -8,15 +8,12 @@ from typing import Any, NamedTuple
 import keras
 
 from evenhand.models.networks import seeded
+from evenhand.models.networks.activations import in_float32
 
 Tensor = Any
 
 MAPPED = 64
 """Numbers that Q gives, the width of GAMO's last shared layer."""
-
-
-def _glorot(seeds: Iterator[int]) -> keras.initializers.Initializer:
-    return keras.initializers.GlorotUniform(seed=next(seeds))
 
 
 def mapping(num_classes: int, latent_size: int, seeds: Iterator[int]) -> keras.Model:
@@ -26,12 +23,12 @@ def mapping(num_classes: int, latent_size: int, seeds: Iterator[int]) -> keras.M
     for units in (256, MAPPED):
         x = keras.layers.Dense(units, activation="relu", kernel_initializer=seeded.he(next(seeds)))(x)
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
-    return keras.Model([latent, one_hot], _in_float32(x), name="mapping")
+    return keras.Model([latent, one_hot], in_float32(x), name="mapping")
 
 
 def _two_layers(x: Tensor, seeds: Iterator[int]) -> Tensor:
     for units in (256, 128):
-        x = keras.layers.Dense(units, kernel_initializer=_glorot(seeds))(x)
+        x = keras.layers.Dense(units, kernel_initializer=seeded.glorot(next(seeds)))(x)
         x = keras.layers.LeakyReLU(negative_slope=0.1)(x)
     return x
 
@@ -40,15 +37,15 @@ def judge(feature_size: int, num_classes: int, seeds: Iterator[int]) -> keras.Mo
     """D: (features float[n, f], one-hot class float[n, k]) -> score float32[n, 1]; a sigmoid stands in the loss."""
     features, one_hot = keras.Input((feature_size,), name="features"), keras.Input((num_classes,), name="one_hot")
     x = _two_layers(keras.layers.Concatenate()([features, one_hot]), seeds)
-    x = keras.layers.Dense(1, kernel_initializer=_glorot(seeds))(x)
-    return keras.Model([features, one_hot], _in_float32(x), name="discriminator")
+    x = keras.layers.Dense(1, kernel_initializer=seeded.glorot(next(seeds)))(x)
+    return keras.Model([features, one_hot], in_float32(x), name="discriminator")
 
 
 def classifier(feature_size: int, num_classes: int, seeds: Iterator[int]) -> keras.Model:
     """C: features float[n, f] -> logits float32[n, k]; the softmax stands in the loss."""
     features = keras.Input((feature_size,), name="features")
-    x = keras.layers.Dense(num_classes, kernel_initializer=_glorot(seeds))(_two_layers(features, seeds))
-    return keras.Model(features, _in_float32(x), name="classifier")
+    x = keras.layers.Dense(num_classes, kernel_initializer=seeded.glorot(next(seeds)))(_two_layers(features, seeds))
+    return keras.Model(features, in_float32(x), name="classifier")
 
 
 def _halvings(image_shape: tuple[int, int, int]) -> int:
@@ -68,14 +65,14 @@ def image_encoder(image_shape: tuple[int, int, int], width: int, size: int, seed
             x
         )
         x = keras.layers.AveragePooling2D(2, padding="same")(x)
-    x = keras.layers.Dense(size, kernel_initializer=_glorot(seeds))(keras.layers.Flatten()(x))
+    x = keras.layers.Dense(size, kernel_initializer=seeded.glorot(next(seeds)))(keras.layers.Flatten()(x))
     return keras.Model(image, keras.layers.Activation("tanh", dtype="float32")(x), name="encoder")
 
 
 def code_extractor(code_size: int, size: int, seeds: Iterator[int]) -> keras.Model:
     """The extractor on codes: float[n, code] -> float32[n, size] in (-1, 1), GAMO's last layer alone."""
     code = keras.Input((code_size,), name="code")
-    x = keras.layers.Dense(size, kernel_initializer=_glorot(seeds))(code)
+    x = keras.layers.Dense(size, kernel_initializer=seeded.glorot(next(seeds)))(code)
     return keras.Model(code, keras.layers.Activation("tanh", dtype="float32")(x), name="extractor")
 
 
@@ -98,7 +95,7 @@ def decoder(image_shape: tuple[int, int, int], width: int, size: int, seeds: Ite
         x = keras.layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer=seeded.he(next(seeds)))(
             x
         )
-    x = keras.layers.Conv2D(channels, 3, padding="same", kernel_initializer=_glorot(seeds))(x)
+    x = keras.layers.Conv2D(channels, 3, padding="same", kernel_initializer=seeded.glorot(next(seeds)))(x)
     x = keras.layers.Cropping2D(((0, factor * start[0] - height), (0, factor * start[1] - image_width)))(x)
     return keras.Model(code, keras.layers.Activation("tanh", dtype="float32")(x), name="decoder")
 
@@ -125,10 +122,6 @@ def refiner(shape: tuple[int, ...], width: int, seeds: Iterator[int]) -> keras.M
         else keras.layers.Dense(shape[-1], kernel_initializer="zeros")
     )
     return keras.Model(point, keras.layers.Activation("tanh", dtype="float32")(last(x)), name="refiner")
-
-
-def _in_float32(x: Tensor) -> Tensor:
-    return keras.layers.Activation("linear", dtype="float32")(x)
 
 
 class Players(NamedTuple):

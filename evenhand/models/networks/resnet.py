@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple
 import keras
 from keras import ops
 
+from evenhand.models.networks import seeded
+from evenhand.models.networks.activations import in_float32
 from evenhand.models.networks.conditional_norm import ConditionalBatchNormalization
 from evenhand.models.networks.resampling import DoublingConv2D, HalvingConv2D, SpectralHalvingConv2D
 from evenhand.models.networks.spectral_norm import SpectralConv2D, SpectralDense
@@ -46,16 +48,8 @@ class Style(NamedTuple):
     biased_classes: bool
 
 
-def _orthogonal(seed: int) -> keras.initializers.Initializer:
-    return keras.initializers.Orthogonal(seed=seed)
-
-
 def _average_he(seed: int) -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(2.0, mode="fan_avg", distribution="uniform", seed=seed)
-
-
-def _glorot(seed: int) -> keras.initializers.Initializer:
-    return keras.initializers.GlorotUniform(seed=seed)
 
 
 def _zeros(_: int) -> keras.initializers.Initializer:
@@ -63,10 +57,16 @@ def _zeros(_: int) -> keras.initializers.Initializer:
 
 
 STUDIOGAN = Style(
-    _orthogonal, _orthogonal, _orthogonal, epsilon=1e-4, sums_maps=True, widens_first=True, biased_classes=False
+    seeded.orthogonal,
+    seeded.orthogonal,
+    seeded.orthogonal,
+    epsilon=1e-4,
+    sums_maps=True,
+    widens_first=True,
+    biased_classes=False,
 )
 WASSERSTEIN = Style(
-    _average_he, _glorot, _zeros, epsilon=1e-5, sums_maps=False, widens_first=False, biased_classes=True
+    _average_he, seeded.glorot, _zeros, epsilon=1e-5, sums_maps=False, widens_first=False, biased_classes=True
 )
 
 
@@ -247,9 +247,9 @@ def classifying_judge(
     image = keras.Input(image_shape, name="image")
     trunk = _Trunk(style, normalization, seeds)
     features = trunk.features(image, layout)
-    outputs = [_float32(trunk.dense(1, features))]
+    outputs = [in_float32(trunk.dense(1, features))]
     if num_classes:
-        outputs.append(_float32(trunk.dense(num_classes, features, use_bias=style.biased_classes)))
+        outputs.append(in_float32(trunk.dense(num_classes, features, use_bias=style.biased_classes)))
     return keras.Model(image, outputs, name="judge")
 
 
@@ -267,11 +267,7 @@ def projecting_judge(
     features = trunk.features(image, layout)
     classes = keras.layers.Embedding(num_classes, features.shape[-1], embeddings_initializer=style.plain(next(seeds)))
     score = keras.layers.Add()([trunk.dense(1, features), keras.layers.Dot(-1)([features, classes(label)])])
-    return keras.Model([image, label], _float32(score), name="judge")
-
-
-def _float32(outputs: Tensor) -> Tensor:
-    return keras.layers.Activation("linear", dtype="float32")(outputs)
+    return keras.Model([image, label], in_float32(score), name="judge")
 
 
 def class_accuracy(logits: Tensor, labels: Tensor) -> Tensor:

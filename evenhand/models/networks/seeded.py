@@ -58,6 +58,16 @@ def he(seed: int) -> keras.initializers.Initializer:
     return keras.initializers.HeNormal(seed=seed)
 
 
+def glorot(seed: int) -> keras.initializers.Initializer:
+    """Glorot's uniform initialiser."""
+    return keras.initializers.GlorotUniform(seed=seed)
+
+
+def orthogonal(seed: int) -> keras.initializers.Initializer:
+    """An orthogonal matrix, or as much of one as the kernel's shape allows."""
+    return keras.initializers.Orthogonal(seed=seed)
+
+
 def label_embedding(num_classes: int, size: int, seeds: Iterator[int]) -> keras.layers.Embedding:
     """A label embedding that starts as PyTorch's does, N(0, 1); Keras' own default is 35 times weaker."""
     return keras.layers.Embedding(

@@ -9,12 +9,12 @@ import keras
 from keras import ops
 
 from evenhand.models.networks import seeded
+from evenhand.models.networks.activations import leaky
 from evenhand.models.networks.spectral_norm import SpectralConv2D
 
 Tensor = Any
 Kind = Literal["instance", "batch"]
 
-_SLOPE = 0.2
 _MOST = 8
 """The widest map has at most so many times the channels of the narrowest."""
 
@@ -57,14 +57,14 @@ class SpatialNormalization(keras.layers.Layer):
         )
         # Gamma and beta at once: twice the filters are quicker than twice the convolutions.
         self.gamma_beta = keras.layers.Conv2D(
-            2 * channels, 3, padding="same", kernel_initializer=_glorot(next(seeds)), **settings
+            2 * channels, 3, padding="same", kernel_initializer=seeded.glorot(next(seeds)), **settings
         )
         self.normalization.build(images)
         self.shared.build(maps)
         self.gamma_beta.build((*maps[:-1], self.hidden))
         self.gain_bias = None
         if conditions:
-            self.gain_bias = keras.layers.Dense(2 * channels, kernel_initializer=_glorot(next(seeds)), **settings)
+            self.gain_bias = keras.layers.Dense(2 * channels, kernel_initializer=seeded.glorot(next(seeds)), **settings)
             self.gain_bias.build(conditions[0])
 
     def call(self, inputs: list[Tensor], training: bool = False) -> Tensor:
@@ -94,18 +94,6 @@ class SpatialNormalization(keras.layers.Layer):
         return {**super().get_config(), "hidden": self.hidden, "kind": self.kind, "seed": self.seed}
 
 
-def _glorot(seed: int) -> keras.initializers.Initializer:
-    return keras.initializers.GlorotUniform(seed=seed)
-
-
-def _orthogonal(seed: int) -> keras.initializers.Initializer:
-    return keras.initializers.Orthogonal(seed=seed)
-
-
-def _leaky(x: Tensor) -> Tensor:
-    return keras.layers.LeakyReLU(negative_slope=_SLOPE)(x)
-
-
 def doublings(image_shape: tuple[int, int, int]) -> int:
     """Doublings from the smallest map, whose longer side is 4 to 7 pixels: 2, 3, 4, 5 for 28, 32, 64, 128."""
     return max(max(image_shape[:2]).bit_length() - 3, 1)
@@ -120,8 +108,8 @@ class _Painter:
     def block(self, x: Tensor, maps: Tensor, filters: int) -> Tensor:
         """The paper's residual block: twice [SPADE, leaky rectifier, 3x3]; [SPADE, 1x1] beside where widths differ."""
         before = x.shape[-1]
-        y = self._convolve(_leaky(self._normalize(x, maps)), min(before, filters), 3)
-        y = self._convolve(_leaky(self._normalize(y, maps)), filters, 3)
+        y = self._convolve(leaky(self._normalize(x, maps)), min(before, filters), 3)
+        y = self._convolve(leaky(self._normalize(y, maps)), filters, 3)
         if before != filters:
             x = self._convolve(self._normalize(x, maps), filters, 1, use_bias=False)
         return keras.layers.Add()([x, y])
@@ -131,7 +119,7 @@ class _Painter:
         return layer([x, maps, self.condition])
 
     def _convolve(self, x: Tensor, filters: int, size: int, *, use_bias: bool = True) -> Tensor:
-        kernel = _orthogonal(next(self.seeds))
+        kernel = seeded.orthogonal(next(self.seeds))
         return SpectralConv2D(filters, size, use_bias=use_bias, kernel_initializer=kernel)(x)
 
 
@@ -175,12 +163,12 @@ def generator_network(  # noqa: PLR0913 - the sizes of a network
     padded = keras.layers.ZeroPadding2D(((0, extra[0]), (0, extra[1])))(maps) if any(extra) else maps
     widths = [width * min(2**level, _MOST) for level in range(steps, -1, -1)]
     painter = _Painter(condition, hidden, kind, seeds)
-    x = keras.layers.Dense(start[0] * start[1] * widths[0], kernel_initializer=_glorot(next(seeds)))(condition)
+    x = keras.layers.Dense(start[0] * start[1] * widths[0], kernel_initializer=seeded.glorot(next(seeds)))(condition)
     x = keras.layers.Reshape((*start, widths[0]))(x)
     for level, filters in zip(range(steps, -1, -1), widths, strict=True):
         x = x if level == steps else keras.layers.UpSampling2D()(x)
         x = painter.block(x, keras.layers.MaxPooling2D(2**level)(padded) if level else padded, filters)
-    x = keras.layers.Conv2D(channels, 3, padding="same", kernel_initializer=_glorot(next(seeds)))(_leaky(x))
+    x = keras.layers.Conv2D(channels, 3, padding="same", kernel_initializer=seeded.glorot(next(seeds)))(leaky(x))
     x = keras.layers.Cropping2D(((0, extra[0]), (0, extra[1])))(x) if any(extra) else x
     inputs = [latent, maps, label] if num_classes else [latent, maps]
     return keras.Model(inputs, keras.layers.Activation("tanh", dtype="float32")(x), name="generator")

@@ -9,31 +9,15 @@ import keras
 from keras import ops
 
 from evenhand.models.networks import seeded
+from evenhand.models.networks.activations import in_float32, leaky
 from evenhand.models.networks.spectral_norm import SpectralConv2D, SpectralDense
 
 Tensor = Any
 
-_SLOPE = 0.2
 _MOST = 8
 """The widest layer has at most so many times the channels of the narrowest."""
 
 _SMALLEST_MAP = 4
-
-
-def _glorot(seed: int) -> keras.initializers.Initializer:
-    return keras.initializers.GlorotUniform(seed=seed)
-
-
-def _orthogonal(seed: int) -> keras.initializers.Initializer:
-    return keras.initializers.Orthogonal(seed=seed)
-
-
-def _leaky(x: Tensor) -> Tensor:
-    return keras.layers.LeakyReLU(negative_slope=_SLOPE)(x)
-
-
-def _float32(x: Tensor) -> Tensor:
-    return keras.layers.Activation("linear", dtype="float32")(x)
 
 
 def patch_judge(
@@ -71,17 +55,17 @@ def patch_judge(
         x = keras.layers.ZeroPadding2D(2)(x)
         strides = 2 if layer < num_layers - 1 else 1
         if layer == 0:
-            x = keras.layers.Conv2D(filters, 4, strides, kernel_initializer=_glorot(next(seeds)))(x)
+            x = keras.layers.Conv2D(filters, 4, strides, kernel_initializer=seeded.glorot(next(seeds)))(x)
         else:
-            kernel = _orthogonal(next(seeds))
+            kernel = seeded.orthogonal(next(seeds))
             x = SpectralConv2D(filters, 4, strides=strides, padding="valid", use_bias=False, kernel_initializer=kernel)(
                 x
             )
             x = keras.layers.GroupNormalization(groups=-1, epsilon=1e-5, center=False, scale=False)(x)
-        x = _leaky(x)
-        layers.append(_float32(x))
-    scores = keras.layers.Conv2D(1, 4, kernel_initializer=_glorot(next(seeds)))(keras.layers.ZeroPadding2D(2)(x))
-    scores = _float32(scores)
+        x = leaky(x)
+        layers.append(in_float32(x))
+    scores = keras.layers.Conv2D(1, 4, kernel_initializer=seeded.glorot(next(seeds)))(keras.layers.ZeroPadding2D(2)(x))
+    scores = in_float32(scores)
     if num_classes:
         start = keras.initializers.RandomNormal(stddev=0.1, seed=next(seeds))
         embedded = keras.layers.Embedding(num_classes, x.shape[-1], embeddings_initializer=start)(label)
@@ -122,20 +106,20 @@ def pose_judge(
         poses = keras.layers.MaxPooling2D(2, padding="same")(poses)
         level += 1
     x = keras.layers.ReLU()(_judging_block(x, x.shape[-1], seeds, is_first=False, halves=False))
-    features = ops.sum(_float32(x), axis=(1, 2))
+    features = ops.sum(in_float32(x), axis=(1, 2))
     seen, asked = (
-        SpectralConv2D(x.shape[-1], 1, use_bias=False, kernel_initializer=_orthogonal(next(seeds)))(part)
+        SpectralConv2D(x.shape[-1], 1, use_bias=False, kernel_initializer=seeded.orthogonal(next(seeds)))(part)
         for part in (x, poses)
     )
-    agreement = ops.sum(_float32(seen) * _float32(asked), axis=(1, 2, 3))[:, None]
-    score = _float32(SpectralDense(1, kernel_initializer=_orthogonal(next(seeds)))(features)) + agreement
-    embedding = SpectralDense(embedding_size, kernel_initializer=_orthogonal(next(seeds)))(features)
-    return keras.Model([image, maps], [score, _float32(embedding)], name="pose_judge")
+    agreement = ops.sum(in_float32(seen) * in_float32(asked), axis=(1, 2, 3))[:, None]
+    score = in_float32(SpectralDense(1, kernel_initializer=seeded.orthogonal(next(seeds)))(features)) + agreement
+    embedding = SpectralDense(embedding_size, kernel_initializer=seeded.orthogonal(next(seeds)))(features)
+    return keras.Model([image, maps], [score, in_float32(embedding)], name="pose_judge")
 
 
 def _judging_block(x: Tensor, filters: int, seeds: Iterator[int], *, is_first: bool, halves: bool) -> Tensor:
     def convolve(inputs: Tensor, size: int) -> Tensor:
-        return SpectralConv2D(filters, size, kernel_initializer=_orthogonal(next(seeds)))(inputs)
+        return SpectralConv2D(filters, size, kernel_initializer=seeded.orthogonal(next(seeds)))(inputs)
 
     # The first sees pixels, which no rectifier may cut.
     y = convolve(x if is_first else keras.layers.ReLU()(x), 3)
@@ -150,6 +134,6 @@ def _judging_block(x: Tensor, filters: int, seeds: Iterator[int], *, is_first: b
 def proxy_network(inputs: int, embedding_size: int, seeds: Iterator[int]) -> keras.Model:
     """Normalised key points float[n, inputs] -> the embedding that an image of that pose should have, float32[n, d]."""
     pose = keras.Input((inputs,), name="pose")
-    x = _leaky(keras.layers.Dense(embedding_size, kernel_initializer=seeded.he(next(seeds)))(pose))
-    x = keras.layers.Dense(embedding_size, kernel_initializer=_glorot(next(seeds)))(x)
-    return keras.Model(pose, _float32(x), name="proxies")
+    x = leaky(keras.layers.Dense(embedding_size, kernel_initializer=seeded.he(next(seeds)))(pose))
+    x = keras.layers.Dense(embedding_size, kernel_initializer=seeded.glorot(next(seeds)))(x)
+    return keras.Model(pose, in_float32(x), name="proxies")
