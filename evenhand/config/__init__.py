@@ -16,12 +16,13 @@ from evenhand.config.data import Classes, CountsProfile, Data, GeometricProfile,
 from evenhand.config.generation import Filter, Filtering, Generator, Monitor, Synthetic
 from evenhand.config.run import AUTO, Beam, Device, Evaluation, Resources, RunConfig
 from evenhand.config.search import Range, Tuning, own_training
-from evenhand.config.section import Name, Section, Share, digest, parse_options
+from evenhand.config.section import Choice, Name, Section, Share, digest, parse_options, registered
 
 __all__ = [
     "AUTO",
     "Augmentation",
     "Beam",
+    "Choice",
     "Classes",
     "Classifier",
     "CountsProfile",
@@ -53,4 +54,5 @@ __all__ = [
     "digest",
     "own_training",
     "parse_options",
+    "registered",
 ]

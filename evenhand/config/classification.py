@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field
 
-from evenhand import registry
-from evenhand.config.section import Section
+from evenhand.config.section import Choice, Section, registered
 
 
 class Classifier(Section):
@@ -19,15 +18,9 @@ class Classifier(Section):
       options: the classifier's own `Options`.
     """
 
-    name: str = "efficientnetv2-b0"
+    name: Annotated[str, registered("models.classifiers", "classifier.name")] = "efficientnetv2-b0"
     weights: str | None = None
     options: dict[str, Any] = {}
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        registry.check("models.classifiers", value, "classifier.name")
-        return value
 
 
 class EarlyStopping(Section):
@@ -127,20 +120,8 @@ class OwnTraining(Section):
         return training.model_copy(update=given)
 
 
-class Strategy(Section):
+class Strategy(Choice):
     """One strategy, its options and what it sets for itself of `training`; in YAML a bare name will do."""
 
-    name: str
-    options: dict[str, Any] = {}
+    name: Annotated[str, registered("models.strategies", "strategies")]
     training: OwnTraining | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        registry.check("models.strategies", value, "strategies")
-        return value

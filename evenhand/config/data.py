@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from evenhand import registry
-from evenhand.config.section import Section, Share
+from evenhand.config.section import Section, Share, registered
 
 
 class Classes(Section):
@@ -98,7 +97,7 @@ class Data(Section):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
-    source: str = "digits"
+    source: Annotated[str, registered("data.sources", "data.source")] = "digits"
     path: str | None = None
     image_size: int = Field(32, ge=8, le=1024)
     channels: Literal[1, 3] | None = None
@@ -117,9 +116,3 @@ class Data(Section):
         if isinstance(values, dict) and values.get("source", "digits") == "digits" and values.get("profile") is None:
             return {**values, "profile": {"kind": "geometric", "ratio": 0.65, "largest": 100}}
         return values
-
-    @field_validator("source")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        registry.check("data.sources", value, "data.source")
-        return value

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from evenhand import registry
-from evenhand.config.section import Section, Share
+from evenhand.config.section import Section, Share, registered
 
 
 class Monitor(Section):
@@ -34,18 +33,12 @@ class Generator(Section):
       monitor: how it is watched; None does not. A training of fewer than 100 steps is not watched.
     """
 
-    name: str = "cgan"
+    name: Annotated[str, registered("models.generators", "generator.name")] = "cgan"
     options: dict[str, Any] = {}
     steps: int = Field(1000, ge=1)
     batch_size: int = Field(64, ge=2)
     sampling: Literal["balanced", "instance", "sqrt"] = "balanced"
     monitor: Monitor | None = Monitor()
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        registry.check("models.generators", value, "generator.name")
-        return value
 
 
 class Filter(Section):
@@ -56,14 +49,8 @@ class Filter(Section):
       options: the filter's own `Options`.
     """
 
-    name: str
+    name: Annotated[str, registered("models.filters", "synthetic.filter.name")]
     options: dict[str, Any] = {}
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        registry.check("models.filters", value, "synthetic.filter.name")
-        return value
 
 
 class Filtering(Section):

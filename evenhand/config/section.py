@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from evenhand import registry
 from evenhand.errors import UserError, did_you_mean
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
@@ -24,6 +25,38 @@ class Section(BaseModel):
     def canonical_json(self) -> str:
         """The section as JSON with sorted keys: equal sections give equal text."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+class Choice(Section):
+    """An entry of the registry and its options; in YAML a bare name will do.
+
+    Attributes:
+      name: the entry's; a subclass says of which kind (`registered`).
+      options: the entry's own `Options`.
+    """
+
+    name: str
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+def registered(kind: str, field: str) -> AfterValidator:
+    """Lets a name pass that is in the registry, or is a dotted path: `name: Annotated[str, registered(kind, field)]`.
+
+    Args:
+      kind: one of `registry.KINDS`.
+      field: the config's field, which the `UserError` about any other name begins with.
+    """
+
+    def known(name: str) -> str:
+        registry.check(kind, name, field)
+        return name
+
+    return AfterValidator(known)
 
 
 def digest(text: str) -> str:

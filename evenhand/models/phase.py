@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_serializer, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from evenhand import registry
-from evenhand.config import Augmentation, Mixing, Section, parse_options
+from evenhand.config import Augmentation, Choice, Mixing, Section, parse_options, registered
 from evenhand.data.blend import Blend
 from evenhand.models.classifier_losses._terms import LossTerms
 
 
-class Loss(Section):
+class Loss(Choice):
     """A loss of `models.classifier_losses` and its options; a bare name will do.
 
     Attributes:
@@ -22,19 +22,7 @@ class Loss(Section):
       options: the loss's own.
     """
 
-    name: str = "cross_entropy"
-    options: dict[str, Any] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        registry.check("models.classifier_losses", value, "loss")
-        return value
+    name: Annotated[str, registered("models.classifier_losses", "loss")] = "cross_entropy"
 
     @model_validator(mode="after")
     def _options_fit(self) -> Loss:
