@@ -1,0 +1,124 @@
+"""The arms of the study: every strategy, the cheap ones with augmentation, and cheap and synthetic together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from evenhand.config import Augmentation, OwnTraining, RunConfig, Strategy
+from evenhand.models.arms import Arm, arm_of
+from evenhand.models.matched import matched_phases
+
+Kind = Literal["remedy", "synthetic", "control"]
+Rank = Literal["key", "usual", "further"]
+
+RANKS: tuple[Rank, ...] = ("key", "usual", "further")
+
+AUGMENTATION = Augmentation(flip=True, shift=0.1, zoom=0.1)
+AUGMENTED = "+augmentation"
+
+MAIN = "pretrain_finetune" + AUGMENTED
+"""Cheap and synthetic together: the arm that the study is about, named before anything is measured."""
+
+
+@dataclass(frozen=True)
+class StudyArm:
+    """One row of a table.
+
+    Attributes:
+      name: of the row.
+      strategy: what is trained.
+      kind: `remedy` on real images alone; `synthetic`; `control`, which is no proposal and never the best remedy.
+      rank: `key` arms are trained first, and alone with `--quick`; `further` ones with `--all` or by name only.
+      is_twin: whether it is the real-only twin of the strategy, in the place of it.
+    """
+
+    name: str
+    strategy: Strategy
+    kind: Kind
+    rank: Rank = "usual"
+    is_twin: bool = False
+
+    def plan(self) -> Arm:
+        """The arm as a run of the pipeline would have it."""
+        arm = arm_of(RunConfig(), self.strategy)
+        phases = matched_phases(arm.phases) if self.is_twin else arm.phases
+        assert phases is not None, f"{self.name} uses no synthetic images and has no twin"
+        return replace(arm, name=self.name, phases=phases)
+
+
+def _arm(
+    strategy: str,
+    kind: Kind = "remedy",
+    *,
+    name: str | None = None,
+    augmented: bool = False,
+    rank: Rank = "usual",
+    is_twin: bool = False,
+    **options: Any,
+) -> StudyArm:
+    full = (name or strategy) + (AUGMENTED if augmented else "") + ("_matched" if is_twin else "")
+    own = OwnTraining(augmentation=AUGMENTATION) if augmented else None
+    return StudyArm(full, Strategy(name=strategy, options=options, training=own), kind, rank, is_twin)
+
+
+_PRETRAINED = {"pretrain_share": 0.375, "loss": "balanced_softmax"}
+"""3 of 8 steps on synthetic images, then the cheap remedy's own loss on the real ones."""
+
+ARMS = (
+    # Cheap remedies without augmentation, as S3 trains.
+    _arm("baseline", rank="key"),
+    _arm("undersample"),
+    _arm("oversample", rank="key"),
+    _arm("class_weight", by="inverse"),
+    _arm("class_weight", name="class_weight_effective", by="effective_number", rank="further"),
+    _arm("focal"),
+    _arm("balanced_softmax", rank="key"),
+    _arm("logit_adjustment"),
+    _arm("deferred"),
+    _arm("retrain_head", by="retrain"),
+    _arm("retrain_head", name="normalised_head", by="normalise", rank="further"),
+    _arm("weight_balance"),
+    _arm("smote_svm"),
+    _arm("resnet_rf"),
+    # The strong ones: with flips, shifts and zooms, or with the strategy's own augmentation.
+    _arm("baseline", augmented=True, rank="key"),
+    _arm("oversample", augmented=True, rank="key"),
+    _arm("balanced_softmax", augmented=True, rank="key"),
+    _arm("logit_adjustment", augmented=True, rank="further"),
+    _arm("deferred", augmented=True, rank="further"),
+    _arm("randaugment", name="balanced_softmax+randaugment", loss="balanced_softmax"),
+    _arm("cutmix", name="balanced_softmax+cutmix", augmented=True, loss="balanced_softmax"),
+    # Synthetic images: as S3 and S1 use them, then together with the best of the cheap remedies.
+    _arm("combined", "synthetic"),
+    _arm("pretrain_finetune", "synthetic", loss="cross_entropy"),
+    _arm("pretrain_finetune", "synthetic", augmented=True, rank="key", **_PRETRAINED),
+    _arm("combined", "synthetic", augmented=True, rank="key", loss="balanced_softmax", most=3.0),
+    _arm("regularizer", "synthetic", augmented=True),
+    _arm("mixup", "synthetic", augmented=True),
+    # Controls: the same without synthetic images, with wrong labels, without real images.
+    _arm("pretrain_finetune", "control", augmented=True, rank="key", is_twin=True, **_PRETRAINED),
+    _arm("mixup", "control", augmented=True, is_twin=True, rank="further"),
+    _arm("shuffled_synthetic", "control", augmented=True, of="pretrain_finetune", options=_PRETRAINED),
+    _arm("synthetic_only", "control", augmented=True, rank="key"),
+)
+
+
+def chosen(names: Sequence[str], arms: Sequence[StudyArm], last: Rank) -> list[StudyArm]:
+    """The arms asked for, in the order in which they are trained.
+
+    Args:
+      names: of arms; none takes those up to `last`.
+      arms: to choose among.
+      last: the last rank that takes part, where no names are given.
+
+    Raises:
+      SystemExit: if there is no such arm.
+    """
+    known = {arm.name: arm for arm in arms}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise SystemExit(f"there is no arm {', '.join(unknown)}; use any of {', '.join(known)}")
+    ranks = RANKS[: RANKS.index(last) + 1]
+    return [known[name] for name in names] or [arm for rank in ranks for arm in arms if arm.rank == rank]
