@@ -10,6 +10,8 @@ import numpy as np
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import config_pb2
 
+from evenhand.components.metric_rows import MetricRows
+
 NAME = "balanced_accuracy"
 
 # Per class: images seen and images recognised.
@@ -39,35 +41,22 @@ def _computations(
         sub_key=sub_key,
         example_weighted=example_weighted,
     )
-    combiner = _TallyRecalls(key, eval_config, model_name, output_name)
+    combiner = _TallyRecalls(key, MetricRows(eval_config, model_name, output_name))
     return [metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=combiner)]
 
 
 class _TallyRecalls(beam.CombineFn):
-    def __init__(
-        self, key: metric_types.MetricKey, eval_config: config_pb2.EvalConfig | None, model_name: str, output_name: str
-    ) -> None:
-        self._key, self._eval_config = key, eval_config
-        self._model_name, self._output_name = model_name, output_name
+    def __init__(self, key: metric_types.MetricKey, rows: MetricRows) -> None:
+        self._key, self._rows = key, rows
 
     def create_accumulator(self) -> Tally:
         return {}
 
     def add_input(self, accumulator: Tally, element: metric_types.StandardMetricInputs) -> Tally:
-        rows = metric_util.to_label_prediction_example_weight(
-            element,
-            eval_config=self._eval_config,
-            model_name=self._model_name,
-            output_name=self._output_name,
-            flatten=False,
-        )
-        for label, probabilities, weight in rows:
-            self._add(accumulator, int(np.ravel(label)[0]), int(np.argmax(probabilities)), float(np.ravel(weight)[0]))
+        for label, p, weight in self._rows.of(element):
+            seen, recognised = accumulator.get(label, (0.0, 0.0))
+            accumulator[label] = (seen + weight, recognised + weight * (int(p.argmax()) == label))
         return accumulator
-
-    def _add(self, accumulator: Tally, label: int, predicted: int, weight: float) -> None:
-        seen, recognised = accumulator.get(label, (0.0, 0.0))
-        accumulator[label] = (seen + weight, recognised + weight * (predicted == label))
 
     def merge_accumulators(self, accumulators: Iterable[Tally]) -> Tally:
         merged: Tally = {}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import config_pb2
 
+from evenhand.components.metric_rows import MetricRows
 from evenhand.evaluation.calibration import BINS
 from evenhand.evaluation.confusion import measure_confusion
 from evenhand.evaluation.uncertainty import MEASURES
@@ -87,38 +88,23 @@ def _computations(
         )
         for score in NAMES
     }
-    combiner = _AddUp(keys, eval_config, model_name, output_name)
+    combiner = _AddUp(keys, MetricRows(eval_config, model_name, output_name))
     return [metric_types.MetricComputation(keys=list(keys.values()), preprocessors=None, combiner=combiner)]
 
 
 class _AddUp(beam.CombineFn):
-    def __init__(
-        self,
-        keys: dict[str, metric_types.MetricKey],
-        eval_config: config_pb2.EvalConfig | None,
-        model_name: str,
-        output_name: str,
-    ) -> None:
-        self._keys, self._eval_config = keys, eval_config
-        self._model_name, self._output_name = model_name, output_name
+    def __init__(self, keys: dict[str, metric_types.MetricKey], rows: MetricRows) -> None:
+        self._keys, self._rows = keys, rows
 
     def create_accumulator(self) -> list[Tally]:
         # Empty until an image tells how many classes there are.
         return []
 
     def add_input(self, accumulator: list[Tally], element: metric_types.StandardMetricInputs) -> list[Tally]:
-        rows = metric_util.to_label_prediction_example_weight(
-            element,
-            eval_config=self._eval_config,
-            model_name=self._model_name,
-            output_name=self._output_name,
-            flatten=False,
-        )
-        for label, probabilities, weight in rows:
-            p = np.ravel(probabilities).astype(np.float64)
+        for label, p, weight in self._rows.of(element):
             if not accumulator:
                 accumulator.append(Tally.empty(len(p)))
-            accumulator[0].add_image(int(np.ravel(label)[0]), p, float(np.ravel(weight)[0]))
+            accumulator[0].add_image(label, p, weight)
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[list[Tally]]) -> list[Tally]:
