@@ -72,6 +72,8 @@ def test_tensorboard_sees_recalls_confusions_and_settings(run: tuple[ClassifierR
     tags = set(events.Tags()["tensors"])
     assert {f"recall/{name}" for name in VALIDATION.class_names} | {SCORE, "confusion", f"final/{SCORE}"} <= tags
     assert "_hparams_/session_start_info" in set(events.summary_metadata) | tags
+    # One file of the training, for all that is logged on the way, and one of its settings.
+    assert len(list(folder.glob("*tfevents*"))) == 2
 
 
 def test_a_confusion_image_by_hand() -> None:

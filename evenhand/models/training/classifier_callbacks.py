@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from evenhand import progress
 from evenhand.config import EarlyStopping
@@ -63,8 +65,7 @@ class Log(keras.callbacks.Callback):
         self._tell(step, values)
 
     def on_train_end(self, logs: Any = None) -> None:
-        if self._writer is not None:
-            self._writer.flush()
+        self.flush()
 
     def add(self, step: int, name: str, value: float) -> None:
         """Adds a value to the row of `step`, which is begun where there is none."""
@@ -79,6 +80,17 @@ class Log(keras.callbacks.Callback):
             with self._writer.as_default(step=step):
                 for name, value in values.items():
                     tf.summary.scalar(name, value)
+
+    def write_image(self, step: int, name: str, image: NDArray[np.uint8]) -> None:
+        """Writes uint8[h, w, 1 or 3] for TensorBoard."""
+        if self._writer is not None:
+            with self._writer.as_default(step=step):
+                tf.summary.image(name, image[None])
+
+    def flush(self) -> None:
+        """Makes TensorBoard see what was written."""
+        if self._writer is not None:
+            self._writer.flush()
 
     def state(self, seconds: float) -> dict[str, Any]:
         """What a checkpoint must hold."""

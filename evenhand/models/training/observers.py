@@ -51,7 +51,7 @@ class Observers:
             self._stop = EarlyStop(shared, validation, training.early_stopping, log)
         if watched is not None and len(watched):
             every = training.watch_every or math.ceil(steps / LOOKS)
-            self._watch = ValidationWatch(shared, watched, every, log, log_dir)
+            self._watch = ValidationWatch(shared, watched, every, log)
         self._started = time.monotonic()
 
     @property

@@ -6,12 +6,10 @@ It changes nothing about the training: what stops a phase early is `EarlyStop`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from evenhand.data.image_table import ImageTable
@@ -36,17 +34,13 @@ class ValidationWatch(keras.callbacks.Callback):
       shared: the network in training.
       validation: images, of which at most `MOST_IMAGES`, evenly spread over the table, are looked at.
       every: gradient steps between two looks; the last step of the phase has one, too.
-      log: takes the balanced accuracies.
-      log_dir: for TensorBoard, or None.
+      log: takes the balanced accuracies, and for TensorBoard the rest.
     """
 
-    def __init__(
-        self, shared: SharedClassifier, validation: ImageTable, every: int, log: Log, log_dir: Path | None
-    ) -> None:
+    def __init__(self, shared: SharedClassifier, validation: ImageTable, every: int, log: Log) -> None:
         super().__init__()
         self._shared, self._every, self._log = shared, every, log
         self._images = _spread(validation, MOST_IMAGES)
-        self._writer = tf.summary.create_file_writer(str(log_dir)) if log_dir is not None else None
         self._looked_at = 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -58,8 +52,8 @@ class ValidationWatch(keras.callbacks.Callback):
         step = int(to_array(self.model.optimizer.iterations))
         if step > self._looked_at:
             self._look(step)
-        if self._writer is not None:
-            self._writer.flush()
+        # The log, which is called before, has done so already.
+        self._log.flush()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint must hold."""
@@ -75,21 +69,16 @@ class ValidationWatch(keras.callbacks.Callback):
         matrix = confusion_matrix(self._images.labels, predicted, self._shared.num_classes)
         found = measure_confusion(matrix)
         self._log.add(step, "validation_balanced_accuracy", float(found.balanced_accuracy))
-        if self._writer is None:
-            return
-        with self._writer.as_default(step=step):
-            for name, recall in zip(self._images.class_names, found.recall, strict=True):
-                if not np.isnan(recall):
-                    tf.summary.scalar(f"recall/{name}", recall)
-            tf.summary.image("confusion", confusion_image(matrix)[None])
+        recalls = zip(self._images.class_names, found.recall.tolist(), strict=True)
+        self._log.write(step, {f"recall/{name}": recall for name, recall in recalls if not np.isnan(recall)})
+        self._log.write_image(step, "confusion", confusion_image(matrix))
 
 
 def _spread(table: ImageTable, most: int) -> ImageTable:
     """At most so many images, evenly spread over the table's rows."""
     if len(table) <= most:
         return table
-    rows = np.linspace(0, len(table) - 1, most).astype(np.int64)
-    return ImageTable(table.images[rows], table.labels[rows], table.ids[rows], table.class_names)
+    return table.rows(np.linspace(0, len(table) - 1, most).astype(np.int64))
 
 
 def confusion_image(matrix: NDArray[np.int64]) -> NDArray[np.uint8]:
