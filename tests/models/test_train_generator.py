@@ -53,6 +53,13 @@ def test_card_tells_where_a_generator_comes_from(tmp_path: Path) -> None:
     assert (sampler.name, sampler.class_names) == ("cgan", CLASSES)
 
 
+def test_the_seed_decides_all() -> None:
+    runs = [train(2, seed=seed, options={"variant": "mlp_cgan_relu"}) for seed in (3, 3, 4)]
+    one, same, other = ([np.asarray(weight) for weight in run.model.weights] for run in runs)
+    assert all((a == b).all() for a, b in zip(one, same, strict=True))
+    assert any((a != b).any() for a, b in zip(one, other, strict=True))
+
+
 def test_a_folder_without_a_generator_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no generator"):
         load_sampler(tmp_path)
