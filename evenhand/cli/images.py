@@ -37,7 +37,7 @@ def inspect(
 ) -> None:
     """Print what a source holds.
 
-    That is: counts, imbalance ratio, splits, duplicates, unreadable files, image sizes.
+    That is: counts, imbalance ratio, splits, duplicates, what is left out and why, image sizes.
     """
     from evenhand import config_file
 

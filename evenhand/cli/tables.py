@@ -53,7 +53,7 @@ def _facts(found: Inspection) -> Iterator[str]:
         yield f"withheld         {found.withheld} images with a copy or a group in the source's own other split"
     if found.groups is not None:
         yield f"groups           {found.groups}"
-    yield f"unreadable       {len(found.skipped)}"
+    yield f"left out         {len(found.skipped)}"
     for image_id, reason in found.skipped[:_SKIPPED_SHOWN]:
         yield f"  {image_id}: {reason}"
     if len(found.skipped) > _SKIPPED_SHOWN:

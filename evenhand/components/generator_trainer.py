@@ -15,6 +15,7 @@ from evenhand.config import Device, Section, digest
 from evenhand.config import Generator as GeneratorConfig
 from evenhand.data.image_tables import load_table
 from evenhand.models.generator_artifact import save_generator
+from evenhand.models.judge_synthetic import check_enough
 from evenhand.models.processor_time import ProcessorTime
 from evenhand.models.train_generator import train_generator
 from evenhand.models.training import checkpoint
@@ -45,6 +46,7 @@ class Executor(base_executor.BaseExecutor):
         settings = Settings.model_validate_json(exec_properties["settings"])
         state_dir = state_folder(digest(settings.canonical_json() + examples.uri))
         table = load_table(examples.uri, ["train"], cache=state_folder("tables"))
+        check_enough(table)
         validation = load_table(examples.uri, ["validation"], cache=state_folder("tables"))
         with ProcessorTime() as processor:
             run = train_generator(

@@ -18,6 +18,7 @@ from evenhand.config import Section
 from evenhand.data.decode import encode_png
 from evenhand.data.image_table import ImageTable
 from evenhand.data.image_tables import load_table
+from evenhand.data.sidecar import DataSummary
 from evenhand.evaluation.copies import CopyAudit
 from evenhand.models.judge_synthetic import judge_synthetic
 from evenhand.report.audit_part import MOST_PAIRS_PER_CLASS, audit_part
@@ -49,13 +50,9 @@ class Executor(base_executor.BaseExecutor):
         cache = state_folder("tables")
         train = load_table(real, ["train"], cache=cache)
         synthetic = load_table(artifact_utils.get_single_uri(input_dict["synthetic"]), ["train"], cache=cache)
-        found = judge_synthetic(
-            synthetic,
-            train,
-            load_table(real, ["validation", "test"], cache=cache),
-            load_table(real, ["test"], cache=cache),
-            seed=settings.seed,
-        )
+        held_out = load_table(real, ["validation", "test"], cache=cache)
+        test = held_out.rows(slice(sum(DataSummary.read(real).counts["validation"]), None))
+        found = judge_synthetic(synthetic, train, held_out, test, seed=settings.seed)
         part = audit_part(found.audit, found.data_copying, found.leaks, train.class_names, found.extractor)
         scores = None if found.scores is None else found.scores.to_dict()
         output.mkdir(parents=True, exist_ok=True)

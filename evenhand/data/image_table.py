@@ -40,3 +40,8 @@ class ImageTable:
     def class_counts(self) -> NDArray[np.int64]:
         """int64[c], images of each class."""
         return np.bincount(self.labels, minlength=len(self.class_names))
+
+    def rows(self, chosen: slice | NDArray[np.integer]) -> ImageTable:
+        """Only these rows, in this order; a slice shares its pixels with this table, rows by number are copied."""
+        keypoints = None if self.keypoints is None else self.keypoints[chosen]
+        return ImageTable(self.images[chosen], self.labels[chosen], self.ids[chosen], self.class_names, keypoints)

@@ -1,4 +1,4 @@
-"""What a source holds, for `evenhand inspect`: counts, imbalance, duplicates, unreadable files, image sizes."""
+"""What a source holds, for `evenhand inspect`: counts, imbalance, duplicates, what is left out, image sizes."""
 
 from __future__ import annotations
 

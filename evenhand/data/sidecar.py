@@ -25,7 +25,8 @@ class DataSummary(Section):
       counts: images of each class, by split.
       source: name of the source, and its path where it has one.
       fingerprint: of the source's contents.
-      skipped: (id, reason) of the images that could not be read.
+      skipped: (id, reason) of the images that cannot be read or are synthetic, and (name, reason) of classes with too
+        few images.
       duplicates: images that repeat an earlier picture pixel by pixel.
       conflicting: images whose picture also stands under another label.
       withheld: images left out because their copy, person or patient stands in the source's own test or validation

@@ -24,6 +24,9 @@ from evenhand.evaluation.neighbours import Neighbours, chunks, nearest_features
 Space = Literal["pixels", "features"]
 Reference = Literal["held-out", "leave-one-out"]
 
+LEAST_TRAINING_IMAGES = 3
+"""Without a nearest and a next nearest for each training image itself nothing can be told."""
+
 _NEXT = 5  # neighbours after the nearest, whose median distance is the local scale
 _MOST_LEFT_OUT = 2000
 
@@ -137,7 +140,7 @@ def audit_copies(
     Raises:
       ValueError: if there are fewer than three training images, or an argument is out of its range.
     """
-    if len(train) < 3:
+    if len(train) < LEAST_TRAINING_IMAGES:
         raise ValueError(f"three training images are needed at least, not {len(train)}")
     if not 0 < false_alarms < 0.5 or not spaces:
         raise ValueError(f"false_alarms must be in (0, 0.5) and a space be named, not {false_alarms} and {spaces}")

@@ -1,7 +1,7 @@
 """The three-sample test of data-copying: do generated images lie nearer to the training images than fresh ones do?
 
-Meehan, Chaudhuri and Dasgupta 2020, "A Non-Parametric Test to Detect Data-Copying in Generative Models". It speaks of
-the generator as a whole, where the audit of copies speaks of single images: a generator that stays a little too near to
+Meehan, Chaudhuri and Dasgupta, A Three Sample Hypothesis Test for Evaluating Generative Models, 2020. It speaks of the
+generator as a whole, where the audit of copies speaks of single images: a generator that stays a little too near to
 all its training images shows here.
 """
 

@@ -2,7 +2,7 @@
 
 Every measure depends on the extractor of the features: values of different extractors are never comparable. Features
 may be float32 and are turned into float64 a part at a time: 100,000 x 2,048 of them against as many take less than 1 GB
-beside the features themselves (`benchmarks/score_memory.py`).
+beside the features themselves, and less than 2 GB with them (`benchmarks/score_memory.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
-_CHUNK_VALUES = 32_000_000  # distances held at once: 256 MB
-_PART_VALUES = 8_000_000  # features turned into float64 at once: 64 MB
+_CHUNK_VALUES = 16_000_000  # distances held at once: 128 MB
+_PART_VALUES = 4_000_000  # features turned into float64 at once: 32 MB
 
 Values = NDArray[np.floating[Any]]
 
@@ -159,13 +159,15 @@ def _squared_distances(
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
     """Squared distances of consecutive rows of x to all of y, in chunks that bound the memory.
 
-    Distances come from scalar products, which lose digits far from the origin: so `centre` is taken from both.
+    Distances come from scalar products, which lose digits far from the origin: so `centre` is taken from both. Each
+    chunk overwrites the one before.
     """
     rows = max(1, _CHUNK_VALUES // len(y))
     norms = np.concatenate([((part - centre) ** 2).sum(axis=1) for _, part in _parts(y)])
+    buffer = np.empty((min(rows, len(x)), len(y)))
     for start in range(0, len(x), rows):
         some = np.asarray(x[start : start + rows], np.float64) - centre
-        distances = np.empty((len(some), len(y)))
+        distances = buffer[: len(some)]
         for columns, part in _parts(y):
             np.matmul(some, (part - centre).T, out=distances[:, columns])
         distances *= -2

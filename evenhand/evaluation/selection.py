@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.evaluation.confusion import confusion_matrix, measure_confusion
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -36,20 +38,6 @@ class Selection:
         return cls(**json.loads(text))
 
 
-def balanced_accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float | None:
-    """Mean recall of the classes present, in [0, 1]; None without images.
-
-    Args:
-      labels: int[n], true classes.
-      predicted: int[n], predicted classes.
-    """
-    if not len(labels):
-        return None
-    seen = np.bincount(labels)
-    recognised = np.bincount(labels[labels == predicted], minlength=len(seen))
-    return float(np.mean(recognised[seen > 0] / seen[seen > 0]))
-
-
 def select(
     candidates: Mapping[str, tuple[NDArray[np.integer], NDArray[np.floating]]],
     *,
@@ -63,10 +51,7 @@ def select(
       forced: the strategy to choose whatever the scores.
       minimum: balanced accuracy that the chosen one must reach; None for no gate.
     """
-    scores = {
-        name: balanced_accuracy(labels, np.argmax(probabilities, axis=1)) if len(labels) else None
-        for name, (labels, probabilities) in candidates.items()
-    }
+    scores = {name: _score(*validation) for name, validation in candidates.items()}
 
     def rank(name: str) -> float:
         score = scores[name]
@@ -75,3 +60,10 @@ def select(
     chosen = forced or max(scores, key=rank)
     score = scores[chosen]
     return Selection(chosen, scores, forced is not None, minimum is None or (score is not None and score >= minimum))
+
+
+def _score(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float | None:
+    if not len(labels):
+        return None
+    matrix = confusion_matrix(labels, probabilities.argmax(axis=1), probabilities.shape[1])
+    return float(measure_confusion(matrix).balanced_accuracy)

@@ -32,12 +32,20 @@ class FeatureExtractor:
       image_shape: height, width and channels of the images that it takes.
       outputs: float32[b, h, w, c] in 0..255 -> features float[b, d] and class probabilities float[b, k] or None.
       batch_size: most images in a batch.
+      caution: a sentence on what its numbers must not be taken for, which comes with them; None for none.
     """
 
     def __init__(
-        self, name: str, image_shape: ImageShape, outputs: Callable[[Any], Outputs], *, batch_size: int = 64
+        self,
+        name: str,
+        image_shape: ImageShape,
+        outputs: Callable[[Any], Outputs],
+        *,
+        batch_size: int = 64,
+        caution: str | None = None,
     ) -> None:
-        self.name, self.image_shape, self._outputs, self._batch_size = name, image_shape, outputs, batch_size
+        self.name, self.image_shape, self.caution = name, image_shape, caution
+        self._outputs, self._batch_size = outputs, batch_size
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32[n, d] of uint8[n, h, w, c]."""
@@ -55,13 +63,16 @@ def _joined(parts: Iterable[Any]) -> NDArray[np.float32]:
     return np.concatenate([np.asarray(part, np.float32) for part in parts])
 
 
-def of_network(kind: str, network: keras.Model, *, batch_size: int = 64) -> FeatureExtractor:
+def of_network(
+    kind: str, network: keras.Model, *, batch_size: int = 64, caution: str | None = None
+) -> FeatureExtractor:
     """An extractor that is a Keras network, named by its kind and a digest of its weights.
 
     Args:
       kind: what it is, e.g. `cnn`.
       network: float32[n, h, w, c] in 0..255 -> [features] or [features, probabilities].
       batch_size: most images in a batch.
+      caution: see `FeatureExtractor`.
     """
     _, height, width, channels = network.input_shape
     has_probabilities = len(network.outputs) > 1
@@ -72,7 +83,7 @@ def of_network(kind: str, network: keras.Model, *, batch_size: int = 64) -> Feat
         return (found[0], found[1]) if has_probabilities else (found[0] if isinstance(found, list) else found, None)
 
     name = f"{kind}-{weights_digest(network.get_weights())}"
-    return FeatureExtractor(name, (height, width, channels), outputs, batch_size=batch_size)
+    return FeatureExtractor(name, (height, width, channels), outputs, batch_size=batch_size, caution=caution)
 
 
 def weights_digest(weights: Iterable[NDArray[Any]]) -> str:
@@ -88,32 +99,41 @@ def extract_features(
     images: ImageTable | ReadableImages,
     *,
     labels: NDArray[np.int32] | None = None,
+    with_probabilities: bool = True,
     task: str = "extract features",
 ) -> Features:
-    """Features of all images, for `generative_scores`; pixels are held a chunk at a time.
+    """Features of all images, for `generative_scores`; pixels are held a chunk at a time, features once.
 
     Args:
       extractor: of the registry's kind `models.extractors`.
       images: a table, whose images are resized where the extractor takes others, or images read from a source.
       labels: int32[n], to use instead of the images' own, -1 for classes that the other side lacks; None keeps them.
+      with_probabilities: whether class probabilities are kept too; only the Inception Score of synthetic images asks
+        for them.
       task: what progress calls it.
     """
-    shape = extractor.image_shape
+    shape, num_images, done = extractor.image_shape, len(images), 0
     chunks = table_chunks(images, shape) if isinstance(images, ImageTable) else images.chunks(shape)
-    features, probabilities, done = [], [], 0
+    values, probabilities = np.empty((num_images, 0), np.float32), None
     for chunk in chunks:
-        values, likely = extractor.with_probabilities(chunk)
-        features.append(values)
-        probabilities.append(likely)
+        found, likely = extractor.with_probabilities(chunk)
+        if not done:
+            values = np.empty((num_images, found.shape[1]), np.float32)
+            if with_probabilities and likely is not None:
+                probabilities = np.empty((num_images, likely.shape[1]), np.float32)
+        rows = slice(done, done + len(chunk))
+        values[rows] = found
+        if probabilities is not None:
+            probabilities[rows] = likely
         done += len(chunk)
-        progress.advance(task, done, len(images), "image")
-    if not features:
+        progress.advance(task, done, num_images, "image")
+    if not done:
         raise ValueError("there are no images to extract features of")
     return Features(
-        values=np.concatenate(features),
+        values=values,
         labels=images.labels if labels is None else labels,
         extractor=extractor.name,
-        probabilities=None if probabilities[0] is None else _joined(probabilities),
+        probabilities=probabilities,
     )
 
 

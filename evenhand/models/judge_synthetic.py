@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from evenhand.data.image_table import ImageTable
-from evenhand.evaluation.copies import CopyAudit, audit_copies, exact_copies
+from evenhand.errors import UserError
+from evenhand.evaluation.copies import LEAST_TRAINING_IMAGES, CopyAudit, audit_copies, exact_copies
 from evenhand.evaluation.data_copying import DataCopying, data_copying_test
 from evenhand.evaluation.embedded import Embedded
 from evenhand.evaluation.generative_scores import Features, GenerativeScores, ScoreSettings, generative_scores
@@ -35,6 +36,21 @@ class Judgement:
     extractor: str
 
 
+def check_enough(train: ImageTable) -> None:
+    """Whether synthetic images made from these could be judged; a run asks before it trains a generator.
+
+    Raises:
+      UserError: if there are too few.
+    """
+    if len(train) < LEAST_TRAINING_IMAGES:
+        raise UserError(
+            "data",
+            f"{len(train)} training images are too few to tell whether synthetic ones are copies of them "
+            f"(at least {LEAST_TRAINING_IMAGES})",
+            "add images, lower data.splits.test, or leave out the strategies that use synthetic images",
+        )
+
+
 def judge_synthetic(
     synthetic: ImageTable, train: ImageTable, held_out: ImageTable, test: ImageTable, *, seed: int
 ) -> Judgement:
@@ -46,7 +62,11 @@ def judge_synthetic(
       held_out: real images that it was not trained on; perhaps none.
       test: those of the test split, which nothing may repeat.
       seed: of the network and of what is drawn.
+
+    Raises:
+      UserError: if there are too few training images.
     """
+    check_enough(train)
     extractor = train_extractor(train, seed=seed)
     sides = {"synthetic": synthetic, "training": train, "held-out": held_out}
     features = {

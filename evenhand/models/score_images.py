@@ -78,7 +78,13 @@ def score_images(
         )
     common = [name for name in real.class_names if name in synthetic.class_names]
     features = {
-        what: extract_features(built, side, labels=_relabelled(side, common), task=f"extract features of {what} images")
+        what: extract_features(
+            built,
+            side,
+            labels=_relabelled(side, common),
+            with_probabilities=what == "synthetic",
+            task=f"extract features of {what} images",
+        )
         for side, what in ((real, "real"), (synthetic, "synthetic"))
     }
     try:
@@ -88,7 +94,7 @@ def score_images(
             common,
             images=described(built.image_shape),
             settings=settings,
-            notes=tuple(_notes(real, synthetic, common)),
+            notes=(*([built.caution] if built.caution else ()), *_notes(real, synthetic, common)),
         )
     except ValueError as error:
         if "finite" not in str(error):

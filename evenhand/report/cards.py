@@ -137,7 +137,8 @@ def _splits(config: Mapping[str, Any]) -> Iterator[str]:
 def _left_out(result: Result) -> Iterator[str]:
     data = result.data
     yield f"- Images that are copies of another image: {data.duplicates}; copies stay on one side of every split."
-    yield f"- Images that could not be read, and were left out: {len(data.skipped)}."
+    reasons = "Images that cannot be read or are marked as synthetic, and classes with too few images"
+    yield f"- {reasons}, left out: {len(data.skipped)}."
     if data.without_hand is not None:
         yield f"- Images in which no hand was found: {len(data.without_hand)}."
 

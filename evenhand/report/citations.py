@@ -27,7 +27,7 @@ GENERATORS = {
 }
 """Keys of the papers that each generator implements; S1 to S4 of the documentation are the first ones named."""
 
-CLASSIFIERS = {"efficientnetv2": ("tan2021efficientnetv2",), "resnet50": ("he2016resnet",)}
+CLASSIFIERS = {"cnn": (_LONG_TAIL,), "efficientnetv2": ("tan2021efficientnetv2",), "resnet50": ("he2016resnet",)}
 
 METHODS = {
     "balanced_softmax": ("ren2020balanced",),
@@ -40,6 +40,7 @@ METHODS = {
     "cutmix": ("yun2019cutmix",),
     "randaugment": ("cubuk2020randaugment",),
     "smote_svm": ("chawla2002smote", _POLARITY),
+    "resnet_rf": ("breiman2001random", _POLARITY),
     "undersample": (_LONG_TAIL,),
     "oversample": (_LONG_TAIL,),
     "pretrain_finetune": (_HANDSHAPES,),
@@ -60,7 +61,9 @@ SCORES = {
 }
 """Keys of the papers of the generator's scores."""
 
-_STATISTICS = ("wilson1927probable", "mcnemar1947note", "holm1979simple")
+_STATISTICS = ("wilson1927probable", "zou2008construction", "guo2017calibration")
+_COMPARED = ("mcnemar1947note", "holm1979simple")
+_ONE_SEED, _SEVERAL_SEEDS = ("newcombe1998improved",), ("gallas2006oneshot", "hillis2007comparison")
 
 
 @cache
@@ -88,11 +91,15 @@ def _keys(result: Result) -> Iterator[str]:
                 used = value.get("name") if isinstance(value, dict) else value
                 yield from METHODS.get(used, ()) if isinstance(used, str) else ()
     yield from _STATISTICS
+    if result.comparison:
+        yield from _COMPARED
+        has_one_seed = len(next(iter(result.strategies.values())).repeats) == 1
+        yield from _ONE_SEED if has_one_seed else _SEVERAL_SEEDS
     for measure in (result.generator.scores or {}) if result.generator is not None else ():
         if measure in SCORES:
             yield SCORES[measure]
     if result.audit is not None:
-        yield "meehan2020nonparametric"
+        yield "meehan2020three"
     if result.realism is not None:
         yield "newcombe2006confidence"
 

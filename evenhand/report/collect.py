@@ -35,7 +35,7 @@ class StrategyEvidence:
       steps: gradient steps used in all.
       uses_synthetic: whether any phase trained on synthetic images.
       matched: name of the strategy that does the same on real images alone; for strategies that use synthetic images.
-      added: whether it was added as a matched arm; such an arm is no remedy that a user asked for.
+      added: whether it was added as a matched arm, or is a control; neither is a remedy that a user asked for.
       blessed: whether the Evaluator blessed it on validation; None if it has no threshold.
       history: logged values of the first seed, each row with its `step`, counted over all phases.
       core_hours: processor time of the first seed's training, with its generator's; None where it is not known.

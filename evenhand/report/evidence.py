@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evenhand.report.measures import ReliabilityPoint
 from evenhand.report.part import Part
 from evenhand.report.result import Result, SplitResult, StrategyResult
-from evenhand.report.view import View
+from evenhand.report.view import ClassRow, View
 
 MOST_MATRIX_CLASSES = 20
 """More classes than these are told as a list of confusions: a matrix of them can be neither read nor stored."""
@@ -35,6 +35,13 @@ CLASS_MEASURES = {
 }
 """Measures of a class likewise."""
 
+UNCERTAINTY = {
+    "least_confidence": "least confidence",
+    "margin_of_confidence": "margin",
+    "ratio_of_confidence": "ratio",
+    "entropy": "entropy",
+}
+"""Measures of how unsure a classifier is, which have no intervals."""
 
 SCORES = {
     "fid": "FID-style",
@@ -183,3 +190,26 @@ def measured(part: Part, name: str) -> Measured:
 def split_measures(split: SplitResult) -> dict[str, Measured]:
     """Each of `MEASURES` by its title."""
     return {title: measured(split, name) for name, title in MEASURES.items()}
+
+
+def class_measures(strategy: StrategyResult, view: View, name: str) -> list[tuple[ClassRow, dict[str, Measured]]]:
+    """Everything measured of each class by its title, in the order of the view.
+
+    Args:
+      strategy: whose.
+      view: for the order of the classes.
+      name: of the strategy.
+    """
+    errors, unsure = strategy.calibration, strategy.uncertainty
+    error_of = {} if errors is None else {entry.class_: entry.error for entry in errors.per_class}
+    unsure_of = {} if unsure is None else {entry.class_: entry for entry in unsure.per_class}
+    rows = []
+    for row in view.classes:
+        measures = {title: measured(row.recalls[name], key) for key, title in CLASS_MEASURES.items()}
+        if errors is not None:
+            measures["calibration error"] = Measured(error_of.get(row.name), None, None)
+        if unsure is not None:
+            for key, title in UNCERTAINTY.items():
+                measures[title] = Measured(getattr(unsure_of.get(row.name), key, None), None, None)
+        rows.append((row, measures))
+    return rows

@@ -21,6 +21,7 @@ from evenhand.report.citations import cite
 from evenhand.report.copy_pairs import PairPictures
 from evenhand.report.filter_pictures import FilterPicture
 from evenhand.report.markdown import cell
+from evenhand.report.pictures import Gallery, Picture, gallery
 from evenhand.report.result import Result
 from evenhand.report.samples import Sample
 from evenhand.report.scores_part import ClassResult
@@ -98,11 +99,6 @@ def render_html(
     view = arrange(result)
     changes = [view.judgement.main, *view.judgement.others] if view.judgement else []
     per_class = [row.change for row in view.classes if row.change is not None]
-    grid: dict[str, dict[str, list[dict[str, str]]]] = {}
-    for sample in images:
-        uri = _uri(sample.png)
-        sources = grid.setdefault(sample.class_name, {"real": [], "synthetic": [], "nearest": []})
-        sources[sample.source].append({"uri": uri, "id": sample.image_id})
     charts = figures.learning_curves(
         {name: strategy.history for name, strategy in result.strategies.items()}, width=300, height=120
     )
@@ -122,7 +118,7 @@ def render_html(
         filtered=_filtered(filtered),
         accuracy_track=figures.of_shares([s.test.balanced_accuracy_low for s in result.strategies.values()]),
         most_images=max((max(row.train, row.synthetic) for row in view.classes), default=1) or 1,
-        grid=grid,
+        grid=_grid(images),
         charts=charts,
         strategy_numbers={name: number for number, name in enumerate(result.strategies)},
         cards={"Model card": model_card(result), "Data card": data_card(result), "Citations": cite(result)},
@@ -142,11 +138,7 @@ def _evidence(result: Result, view: View) -> dict[str, Any]:
         "priors": result.strategies[detailed].priors,
         "measure_titles": list(evidence.MEASURES.values()),
         "split_measures": {name: evidence.split_measures(s.test) for name, s in result.strategies.items()},
-        "class_measure_titles": list(evidence.CLASS_MEASURES.values()),
-        "class_measures": [
-            (row, [evidence.measured(row.recalls[detailed], name) for name in evidence.CLASS_MEASURES])
-            for row in view.classes
-        ],
+        "class_measures": evidence.class_measures(result.strategies[detailed], view, detailed),
         "confusions": evidence.confusions(result, view),
         "reliability": {name: evidence.reliability_curve(curve, 160.0) for name, curve in curves.items()},
         "has_uncertainty": any(s.uncertainty is not None for s in shown.values()),
@@ -157,33 +149,36 @@ def _evidence(result: Result, view: View) -> dict[str, Any]:
     }
 
 
-def _uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def _grid(samples: Sequence[Sample]) -> Gallery:
+    """Samples of each class: real, synthetic, and the real ones nearest to these."""
+    shown = [Picture(sample.class_name, sample.source, sample.image_id, sample.png) for sample in samples]
+    return gallery(shown, ("real", "synthetic", "nearest"), most=5_000_000)
 
 
 def _audit_pairs(result: Result, pairs: Sequence[PairPictures]) -> list[dict[str, Any]]:
-    """What is known of each flagged pair, with its pictures, in the order of the result."""
+    """What is known of each flagged pair, with its pictures, in the order of the result: as many as fit."""
+    parts = {part.synthetic_id: part for part in (result.audit.pairs if result.audit else ())}
     pictures = {pair.synthetic_id: pair for pair in pairs}
+    shown = [
+        Picture(name, kind, "", png)
+        for name in parts
+        if name in pictures
+        for kind, png in (("synthetic", pictures[name].synthetic_png), ("real", pictures[name].real_png))
+    ]
     return [
-        {
-            "part": part,
-            "synthetic": _uri(pictures[part.synthetic_id].synthetic_png),
-            "real": _uri(pictures[part.synthetic_id].real_png),
-        }
-        for part in (result.audit.pairs if result.audit else ())
-        if part.synthetic_id in pictures
+        {"part": parts[name], **{kind: row[kind][0]["uri"] for kind in ("synthetic", "real")}}
+        for name, row in gallery(shown, ("synthetic", "real")).items()
     ]
 
 
-def _filtered(pictures: Sequence[FilterPicture]) -> dict[str, dict[str, list[dict[str, str]]]]:
+def _filtered(pictures: Sequence[FilterPicture]) -> Gallery:
     """Pictures of each class, `used` and `dropped`, with what is to be said of each."""
-    grid: dict[str, dict[str, list[dict[str, str]]]] = {}
+    shown = []
     for picture in pictures:
         fate = f"dropped by {picture.dropped_by}" if picture.dropped_by else "used"
         words = f"{picture.image_id}: {fate}, score {picture.score:.3g}"
-        row = grid.setdefault(picture.class_name, {"used": [], "dropped": []})
-        row["dropped" if picture.dropped_by else "used"].append({"uri": _uri(picture.png), "words": words})
-    return grid
+        shown.append(Picture(picture.class_name, "dropped" if picture.dropped_by else "used", words, picture.png))
+    return gallery(shown, ("used", "dropped"))
 
 
 def render_markdown(result: Result) -> str:

@@ -52,7 +52,7 @@ class DataPart(_Part):
     classes: tuple[ClassCounts, ...]
     """Counts of each class, in the order of the labels."""
     skipped: tuple[tuple[str, str], ...] = ()
-    """Id and reason of each image that could not be used."""
+    """Id and reason of each image, or name and reason of each class, that was left out."""
     duplicates: Count = 0
     """Images that are copies of another image."""
     without_hand: tuple[str, ...] | None = None
@@ -107,7 +107,7 @@ class StrategyResult(_Part):
     matched: str | None = None
     """The strategy that does the same on real images alone."""
     added: bool = False
-    """Whether it was added as a matched arm, not asked for in the config."""
+    """Whether it was added as a matched arm, or is a control: no remedy that the config asked for."""
     history: tuple[dict[str, float], ...] = ()
     """Logged values of the first seed, each with its `step`, counted over all phases."""
     priors: tuple[PriorResult, ...] = ()

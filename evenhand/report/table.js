@@ -1,4 +1,5 @@
-// Sorts a table by the column whose heading is pressed, and hides the rows whose first cell lacks what is typed.
+// Sorts a table by the column whose heading is pressed, hides the rows whose first cell lacks what is typed, lets the
+// keyboard reach what is wider than the page, and opens everything for the printer.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const key = (row, column) => {
@@ -27,3 +28,27 @@ for (const field of document.querySelectorAll("input[data-filters]")) {
     for (const row of rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
   });
 }
+const reach = () => {
+  for (const box of document.querySelectorAll(".scroll")) {
+    const heading = box.closest("details")?.querySelector("summary") ?? box.closest("section")?.querySelector("h1, h2");
+    if (box.scrollWidth > box.clientWidth) {
+      box.tabIndex = 0;
+      box.setAttribute("role", "region");
+      if (!box.hasAttribute("aria-label")) box.setAttribute("aria-label", `${heading?.textContent ?? ""}: table`);
+    } else if (box.tabIndex === 0) {
+      box.removeAttribute("tabindex");
+    }
+  }
+};
+reach();
+addEventListener("resize", reach);
+document.addEventListener("toggle", reach, true);
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("details:not([open])")];
+  for (const part of closed) part.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const part of closed) part.open = false;
+  closed = [];
+});

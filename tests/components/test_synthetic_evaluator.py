@@ -20,8 +20,11 @@ from evenhand.data.image_set import SPLITS
 from evenhand.data.marks import is_marked
 from evenhand.data.sidecar import DataSummary
 from evenhand.data.sources.digits import open_source
+from evenhand.errors import UserError
+from evenhand.models.judge_synthetic import judge_synthetic
 from evenhand.report.audit_part import AuditPart
 from evenhand.report.copy_pairs import FILE_NAME, read_pairs
+from tests.tables import noise
 
 NAMES = ("3", "5", "8")
 
@@ -110,3 +113,9 @@ def test_pairs_keep_their_pictures(judged: Path) -> None:
     ours, theirs = (np.asarray(Image.open(io.BytesIO(png))) for png in (exact.synthetic_png, exact.real_png))
     np.testing.assert_array_equal(ours[:, ::-1], theirs)
     assert is_marked(exact.synthetic_png) and not is_marked(exact.real_png)
+
+
+def test_too_few_training_images_are_told_in_one_sentence() -> None:
+    two, none = noise((16, 16, 1), (1, 1), seed=0), noise((16, 16, 1), (0, 0), seed=0)
+    with pytest.raises(UserError, match="^data: 2 training images are too few to tell .* leave out the strategies"):
+        judge_synthetic(two, two, none, none, seed=0)

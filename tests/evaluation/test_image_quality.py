@@ -132,6 +132,25 @@ def test_features_that_do_not_fit_are_refused() -> None:
         prdc(good, good, k=10)
 
 
+@pytest.mark.parametrize("name", ["frechet_distance", "kernel_distance", "prdc"])
+def test_memory_does_not_grow_with_the_images(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Even the fewer images make more than two parts, of 781 each.
+    monkeypatch.setattr(image_quality, "_CHUNK_VALUES", 200_000)
+    monkeypatch.setattr(image_quality, "_PART_VALUES", 50_000)
+    more = {"subset_size": 100, "num_subsets": 3} if name == "kernel_distance" else {}
+
+    def peak(num: int) -> int:
+        x, y = features(1, num, 64).astype(np.float32), features(2, num, 64).astype(np.float32)
+        tracemalloc.start()
+        getattr(image_quality, name)(x, y, **more)
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return held
+
+    # A radius, a norm and a few marks of each image are all that may come with more of them: 8 bytes each.
+    assert peak(4800) - peak(1600) < 3200 * 8 * 8, "the features alone would take 512 bytes an image"
+
+
 def test_the_inputs_are_never_copied_whole() -> None:
     # One side in float64 would take 4 MB.
     x, y = features(1, 4000, 128).astype(np.float32), features(2, 4000, 128).astype(np.float32)

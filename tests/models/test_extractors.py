@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,15 +14,16 @@ import pytest
 import tensorflow as tf
 
 from evenhand import registry
-from evenhand.config import Classifier, Training
+from evenhand.config import Classifier, Data, Training
 from evenhand.data.decode import to_pixels
 from evenhand.data.image_table import ImageTable
+from evenhand.data.readable_images import open_readable
 from evenhand.errors import UserError
 from evenhand.evaluation.generative_scores import generative_scores
 from evenhand.models.extractors import inception
 from evenhand.models.feature_extractor import FeatureExtractor, extract_features, of_network, table_chunks
 from evenhand.models.phase import Phase
-from evenhand.models.score_images import load_extractor
+from evenhand.models.score_images import load_extractor, score_images
 from evenhand.models.serving import save_phase
 from evenhand.models.train_classifier import ClassifierRun, ClassifierTraining, train_classifier
 from tests.tables import noise
@@ -123,6 +125,20 @@ def test_features_are_those_of_all_images_at_once_and_fit_the_extractors_size() 
     assert extractor(table.images[:0, :8, :8, :1]).shape == (0, 8)
     with pytest.raises(ValueError, match="no images"):
         extract_features(extractor, noise(SHAPE, (0, 0)))
+
+
+def test_features_are_held_once_and_probabilities_where_they_are_asked_for() -> None:
+    table = noise(SHAPE, (700, 500))
+    shares = lambda images: (tf.repeat(images[:, 0, 0], 2048, axis=1), tf.ones([len(images), 3]) / 3)  # noqa: E731
+    extractor = FeatureExtractor("wide", SHAPE, shares)
+    tracemalloc.start()
+    found = extract_features(extractor, table, with_probabilities=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.values.shape == (1200, 2048) and found.probabilities is None
+    assert peak < 1.7 * found.values.nbytes
+    np.testing.assert_array_equal(found.values[:, 7], table.images[:, 0, 0, 0])
+    assert extract_features(extractor, table).probabilities.shape == (1200, 3)
 
 
 def test_classifier_gives_what_its_last_layer_reads(run: ClassifierRun, model_folder: Path) -> None:
@@ -242,20 +258,55 @@ def test_inception_is_the_first_choice_where_its_weights_are_in_the_cache(tmp_pa
         load("auto")
 
 
+def save_as_keras_publishes(network: keras.Model, file: Path) -> None:
+    """Writes weights in the layout of Keras' own files for its applications, older than `.weights.h5`."""
+    import h5py
+    from keras.src.legacy.saving import legacy_h5_format
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(file, "w") as opened:
+        legacy_h5_format.save_weights_to_hdf5_group(opened, network)
+
+
 @pytest.mark.slow
-def test_inception_gives_the_averages_before_its_last_layer(tmp_path: Path) -> None:
-    network = keras.applications.InceptionV3(weights=None, include_top=False, pooling="avg")
-    given = tmp_path / "mine_notop.weights.h5"
-    network.save_weights(given)
-    extractor = load(given)
+@pytest.mark.parametrize("kind", ["cached", "given"])
+def test_inception_gives_the_averages_before_its_last_layer(tmp_path: Path, kind: str) -> None:
+    # Random weights stand for Keras' own, which are not to be had here: network, layout and preparation are the same.
+    has_top = kind == "cached"
+    more = {} if has_top else {"pooling": "avg"}
+    network = keras.applications.InceptionV3(weights=None, include_top=has_top, input_shape=(299, 299, 3), **more)
+    if has_top:
+        name = "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
+        save_as_keras_publishes(network, tmp_path / "keras" / "models" / name)
+        choice = "auto"
+    else:
+        choice = str(tmp_path / "mine_notop.weights.h5")
+        network.save_weights(choice)
+    extractor = load(choice)
     assert extractor.image_shape == (299, 299, 3)
     assert extractor.name.startswith("inception_v3_keras_299px-")
+    assert "never with those of papers" in extractor.caution
     table = noise((16, 16, 1), (2, 1))
     found = extract_features(extractor, table)
-    assert found.values.shape == (3, 2048) and found.probabilities is None
+    assert found.values.shape == (3, 2048) and (found.probabilities is not None) == has_top
     pixels = np.stack([to_pixels(image, 299, 3) for image in table.images])
-    expected = network(keras.applications.inception_v3.preprocess_input(pixels.astype(np.float32)))
-    np.testing.assert_allclose(found.values, expected, rtol=1e-3, atol=1e-5)
+    prepared = keras.applications.inception_v3.preprocess_input(pixels.astype(np.float32))
+    assert prepared.min() >= -1 and prepared.max() <= 1
+    if has_top:
+        np.testing.assert_allclose(found.probabilities, network(prepared), rtol=1e-3, atol=1e-5)
+        network = keras.Model(network.input, network.get_layer("avg_pool").output)
+    np.testing.assert_allclose(found.values, network(prepared), rtol=1e-3, atol=1e-5)
+
+
+def test_what_scores_must_not_be_taken_for_comes_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cautious(*_: Any, **__: Any) -> FeatureExtractor:
+        means = lambda images: (tf.reduce_mean(images, axis=(1, 2)), None)  # noqa: E731 - one line of arithmetic
+        return FeatureExtractor("means", (8, 8, 3), means, caution=inception.CAUTION)
+
+    monkeypatch.setattr(inception, "build", cautious)
+    sides = [open_readable(Data(source="digits", image_size=8), name) for name in ("real", "synthetic")]
+    scores = score_images(*sides, extractor="inception")
+    assert scores.overall.warnings[0] == inception.CAUTION
 
 
 def test_a_network_is_named_by_its_weights() -> None:

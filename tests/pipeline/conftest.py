@@ -25,6 +25,19 @@ TINY = {
     "strategies": ["baseline", "oversample", "balanced_softmax", "pretrain_finetune", "mixup", "smote_svm"],
 }
 
+TWO_DIGITS = {
+    "data": {
+        "image_size": 16,
+        "validate": False,
+        "classes": {"include": ["0", "1"]},
+        "profile": {"kind": "counts", "counts": [60, 20]},
+        "splits": {"validation": 0.2, "test": 0.5},
+    },
+    "classifier": {"name": "cnn"},
+    "training": {"steps": 4, "batch_size": 8},
+}
+"""What runs about synthetic images have in common: two classes, and next to no training."""
+
 
 @dataclass(frozen=True)
 class TinyRun:

@@ -13,21 +13,13 @@ from evenhand.data.image_set import SPLITS
 from evenhand.data.prepare import prepare
 from evenhand.report.copy_pairs import FILE_NAME, read_pairs
 from evenhand.report.result import Result
-from tests.pipeline.conftest import evenhand
+from tests.pipeline.conftest import TWO_DIGITS, evenhand
 
 CONFIG = {
+    **TWO_DIGITS,
     "name": "copies",
-    "data": {
-        "image_size": 16,
-        "validate": False,
-        "classes": {"include": ["0", "1"]},
-        "profile": {"kind": "counts", "counts": [60, 20]},
-        "splits": {"validation": 0.2, "test": 0.5},
-    },
     "generator": {"name": "folder"},
     "synthetic": {"per_class": 12, "max_copy_share": 0.5},
-    "classifier": {"name": "cnn"},
-    "training": {"steps": 4, "batch_size": 8},
     "strategies": ["baseline", "pretrain_finetune"],
 }
 

@@ -17,17 +17,11 @@ from evenhand.pipeline.layout import RunFolder
 from evenhand.pipeline.plan import plan
 from evenhand.report.filter_pictures import FILE_NAME, PICTURES_PER_CLASS, read_pictures
 from evenhand.report.result import Result
-from tests.pipeline.conftest import evenhand
+from tests.pipeline.conftest import TWO_DIGITS, evenhand
 
 CONFIG = {
+    **TWO_DIGITS,
     "name": "filtered",
-    "data": {
-        "image_size": 16,
-        "validate": False,
-        "classes": {"include": ["0", "1"]},
-        "profile": {"kind": "counts", "counts": [60, 20]},
-        "splits": {"validation": 0.2, "test": 0.5},
-    },
     "generator": {"steps": 5, "batch_size": 8},
     "synthetic": {
         "per_class": 20,
@@ -39,8 +33,6 @@ CONFIG = {
             "oversample": 2,
         },
     },
-    "classifier": {"name": "cnn"},
-    "training": {"steps": 4, "batch_size": 8},
     "strategies": ["pretrain_finetune", "baseline"],
 }
 

@@ -115,10 +115,25 @@ def test_what_is_cited_is_what_was_used(result: Result) -> None:
     assert text.count("\n@") == len(keys)
 
 
+@pytest.mark.parametrize(("seeds", "used"), [((0,), "newcombe1998improved"), ((0, 1), "gallas2006oneshot")])
+def test_the_statistics_that_are_cited_are_those_of_the_run(
+    make_evidence: Callable[..., Evidence], seeds: tuple[int, ...], used: str
+) -> None:
+    evidence = make_evidence(seeds=seeds)
+    keys = cited(build_result(evidence))
+    assert {"wilson1927probable", "zou2008construction", "mcnemar1947note", used} <= set(keys)
+    assert len({"newcombe1998improved", "gallas2006oneshot"} & set(keys)) == 1
+    alone = Evidence({**evidence.data}, [0] * 10, {"baseline": evidence.strategies["baseline"]}, "baseline")
+    assert "wilson1927probable" in cited(build_result(alone)), "its intervals"
+    assert not {"mcnemar1947note", used} & set(cited(build_result(alone))), "nothing was compared"
+
+
 def test_every_entry_is_whole_and_every_key_is_known() -> None:
     entries = bibliography()
     text = (Path(sys.modules["evenhand.report.citations"].__file__).parent / "references.bib").read_text("utf-8")
     assert len(entries) == text.count("@")
+    source = Path(sys.modules["evenhand.report.citations"].__file__).read_text("utf-8")
+    assert all(f'"{key}"' in source for key in entries), "an entry that nothing cites"
     for key, entry in entries.items():
         assert entry.count("{") == entry.count("}"), key
         assert "title " in entry and "author " in entry, key

@@ -60,6 +60,24 @@ def test_measures_come_with_their_intervals(make_evidence: Callable[..., Evidenc
         assert measure.low <= measure.value <= measure.high, title
 
 
+def test_each_class_has_its_calibration_and_uncertainty_too(make_evidence: Callable[..., Evidence]) -> None:
+    result = build_result(make_evidence())
+    view, name = arrange(result), "pretrain_finetune"
+    part = result.strategies[name]
+    found = {row.name: measures for row, measures in evidence.class_measures(part, view, name)}
+    assert list(found) == [row.name for row in view.classes]
+    for entry in part.calibration.per_class:
+        assert found[entry.class_]["calibration error"].value == entry.error
+    for entry in part.uncertainty.per_class:
+        values = [found[entry.class_][title].value for title in evidence.UNCERTAINTY.values()]
+        assert values == [
+            entry.least_confidence,
+            entry.margin_of_confidence,
+            entry.ratio_of_confidence,
+            entry.entropy,
+        ]
+
+
 def test_a_reliability_curve_by_hand() -> None:
     points = [
         ReliabilityPoint(confidence=0.25, accuracy=0.5, count=2),

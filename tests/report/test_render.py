@@ -91,7 +91,7 @@ def test_names_from_the_data_are_escaped_everywhere(nasty: Result) -> None:
 def test_every_number_of_the_table_stands_in_the_page(result: Result) -> None:
     page = render_html(result)
     for counts in result.data.classes:
-        assert f'<td class="name">{counts.name}</td><td class="number">{counts.train}</td>' in page
+        assert f'<th scope="row" class="name">{counts.name}</th><td class="number">{counts.train}</td>' in page
     for name, strategy in result.strategies.items():
         assert name in page
         assert f"{100 * strategy.test.balanced_accuracy:.1f}%" in page
@@ -111,6 +111,7 @@ def test_markdown_has_one_row_per_class_and_strategy(result: Result) -> None:
     assert lines[0] == "# demo: Synthetic images helped"
     assert sum(line.startswith("| digit ") for line in lines) == 10
     assert "| digit 9 | 3 | 1000 | 45 | 51 (37–65) |" in "\n".join(lines)
+    assert "; 1 left out (broken.png: not an image), 3 duplicates. Seeds: 0." in "\n".join(lines)
     tables = "\n".join(lines).split("\n\n")
     for block in tables:
         if block.startswith("|"):
@@ -148,14 +149,6 @@ def test_several_seeds_are_shown_as_dots(make_evidence: Callable[..., Evidence])
 def test_a_class_without_test_images_says_so(make_evidence: Callable[..., Evidence]) -> None:
     result = build_result(make_evidence(class_names=("a", "b"), num_test=3))
     assert "only 3 test images, too few to rank" in render_html(result)
-
-
-def test_two_hundred_classes_stay_small(make_evidence: Callable[..., Evidence]) -> None:
-    result = build_result(make_evidence(class_names=tuple(f"class {k}" for k in range(200)), num_test=10))
-    page = render_html(
-        result, [Sample(f"class {k}", "real", f"{k}", b"x" * 2000) for k in range(200) for _ in range(8)]
-    )
-    assert len(page) < 10_000_000
 
 
 def test_axes_hold_what_they_show() -> None:

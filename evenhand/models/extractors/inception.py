@@ -2,8 +2,9 @@
 
 Images are brought to 299 x 299 pixels in RGB by the package's one resize (Pillow bilinear), scaled to [-1, 1], and
 their features are the 2,048 averages before the last layer (Szegedy et al. 2016). FID, KID and the Inception Score were
-published with a TensorFlow 1 network of other weights and 1,008 outputs: those numbers and these are of the same order,
-and never comparable. The weights are never downloaded: they are Keras' own files, in its cache or where `weights` says.
+published with a TensorFlow 1 network of 2015, of other weights and 1,008 outputs, whose last blocks pool otherwise and
+which resizes by another bilinear: those numbers and these are of the same order, and never comparable. The weights are
+never downloaded: they are Keras' own files, in its cache or where `weights` says.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from evenhand.errors import UserError
 from evenhand.models.feature_extractor import FeatureExtractor, ImageShape, of_network
 
 IMAGE_SIZE = 299
+
+CAUTION = (
+    "the features are those of Keras' InceptionV3, not of the network of the published FID, KID and Inception Score: "
+    "compare these scores with others of this very extractor, never with those of papers or of other programs."
+)
 
 _FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels"
 _FILES = (f"{_FILE}.h5", f"{_FILE}_notop.h5")
@@ -60,7 +66,7 @@ def build(
         )
     if not weights.is_file():
         raise UserError(str(weights), "there is no such weights file", "give Keras' weights file of InceptionV3")
-    return of_network(f"inception_v3_keras_{IMAGE_SIZE}px", _network(weights), batch_size=32)
+    return of_network(f"inception_v3_keras_{IMAGE_SIZE}px", _network(weights), batch_size=32, caution=CAUTION)
 
 
 def _network(weights: Path) -> keras.Model:
