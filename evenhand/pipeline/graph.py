@@ -37,6 +37,9 @@ from evenhand.models.arms import Arm, phase_steps, plan_arms, repeat_suffix
 from evenhand.models.preflight import check_models
 from evenhand.models.train_classifier import ClassifierTraining
 
+_LOCAL_RUNNERS = {"DirectRunner", "BundleBasedDirectRunner"}
+_BRINGS_CODE = {"extra_packages", "extra_package", "setup_file", "requirements_file", "sdk_container_image"}
+
 
 @dataclass
 class _Graph:
@@ -129,9 +132,15 @@ def _pipeline(graph: _Graph, pipeline_root: str, metadata_path: Path | None) -> 
 
 
 def beam_arguments(config: RunConfig) -> list[str]:
-    """The `beam` section as Beam's command-line arguments."""
-    arguments = [f"--runner={config.beam.runner}"]
-    return arguments + [f"--{name}={value}" for name, value in config.beam.options.items()]
+    """The `beam` section as Beam's command-line arguments.
+
+    Beam's own runner works on this machine, so nothing needs to be sent to workers. Told of a container, TFX believes
+    that its code is there already; else each Beam node would copy and package all of TFX first, which takes seconds.
+    """
+    options = {"runner": config.beam.runner, **config.beam.options}
+    if config.beam.runner in _LOCAL_RUNNERS and not _BRINGS_CODE & options.keys():
+        options["sdk_container_image"] = "none"
+    return [f"--{name}={value}" for name, value in options.items()]
 
 
 def _validate(graph: _Graph, examples: BaseChannel) -> None:
