@@ -128,7 +128,7 @@ def test_temperature_one_changes_nothing_and_any_keeps_the_answer(seed: int, tem
 
 
 @given(*[st.integers(0, 50)] * 4)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 def test_statsmodels(both: int, only_a: int, only_b: int, neither: int) -> None:
     table = [[both, only_a], [only_b, neither]]
     a = np.repeat([True, True, False, False], [both, only_a, only_b, neither])

@@ -106,4 +106,4 @@ def test_the_report_shows_them_with_names_escaped(make_evidence: Callable[..., E
 def test_without_filters_nothing_is_said_of_any(make_evidence: Callable[..., Evidence]) -> None:
     result = build_result(make_evidence())
     assert result.filters is None
-    assert "left out</h2>" not in render_html(result) and "left out" not in render_markdown(result)
+    assert "left out</h2>" not in render_html(result) and "drawn synthetic images" not in render_markdown(result)
