@@ -9,6 +9,7 @@ it takes in that time are measured beforehand, for all in a row (`--steps` sets 
 class, and they are judged: Frechet distance, density and coverage against the real test images, on features of a small
 network trained on the whole, balanced training set; and the accuracy, balanced over classes, on the real test images of
 a classifier that was trained on the synthetic images alone (Ravuri and Vinyals, Classification Accuracy Score, 2019).
+That classifier's images are augmented for digits, as in the demo, and not for Fashion-MNIST, as in S3.
 An interrupted training goes on where it was; finished rows are kept below runs/generators.
 """
 
@@ -65,10 +66,12 @@ class Task:
 
 
 FASHION = {"source": "npz", "image_size": 28, "channels": 1}
+# As S3 trains. With rotations, shifts and zooms the soft images of `class_vae` taught 0.73 instead of 0.82.
+PLAIN_JUDGE = Training(steps=600, batch_size=64, learning_rate=1e-3, augmentation=None)
 TASKS = {
     "digits": Task({"source": "digits", "image_size": 16}),
-    "fashion-mnist": Task({**FASHION, "profile": HALVED}, file="fashion_mnist.npz"),
-    "fashion-mnist-balanced": Task(FASHION, file="fashion_mnist.npz"),
+    "fashion-mnist": Task({**FASHION, "profile": HALVED}, file="fashion_mnist.npz", judge=PLAIN_JUDGE),
+    "fashion-mnist-balanced": Task(FASHION, file="fashion_mnist.npz", judge=PLAIN_JUDGE),
 }
 
 
