@@ -9,7 +9,7 @@ KIND := $(if $(filter 1,$(GPU)),gpu,cpu)
 LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,requirements.lock)
 STAMP := .venv/.installed-$(KIND)
 
-# Processes that share the tests; each may take 3 GB.
+# Processes that share the tests, a file at a time; each may take 3 GB.
 WORKERS ?= 2
 
 .PHONY: install demo test check docs speed pytorch lock clean
@@ -21,7 +21,7 @@ demo: $(STAMP)
 	$(BIN)/evenhand run digits --output runs/demo
 
 test: check
-	$(BIN)/pytest -m "not slow" --numprocesses $(WORKERS) --dist loadgroup
+	$(BIN)/pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Real data and models where they are at hand, and which tests belong together."""
+"""Real data and models, where they are at hand."""
 
 from __future__ import annotations
 
@@ -13,14 +13,6 @@ ROOT = Path(__file__).parents[1]
 # A shell starts its background jobs, these tests perhaps among them, with SIGINT ignored, and so would be the processes
 # that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps together on one worker what shares something slow to make: a module's tests, and all that read one run."""
-    for item in items:
-        group = "tiny_run" if "tiny_run" in getattr(item, "fixturenames", ()) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _shared() -> Path:
