@@ -53,12 +53,14 @@ class Task:
     """A data set that generators are compared on.
 
     Attributes:
+      says: what it is, for the page.
       data: the section of the config.
       file: below `--data`, where the data set does not come with evenhand.
       batch_size: of all generators.
       judge: the classifier that learns from synthetic images alone.
     """
 
+    says: str
     data: dict[str, Any]
     file: str | None = None
     batch_size: int = 64
@@ -69,9 +71,14 @@ FASHION = {"source": "npz", "image_size": 28, "channels": 1}
 # As S3 trains. With rotations, shifts and zooms the soft images of `class_vae` taught 0.73 instead of 0.82.
 PLAIN_JUDGE = Training(steps=600, batch_size=64, learning_rate=1e-3, augmentation=None)
 TASKS = {
-    "digits": Task({"source": "digits", "image_size": 16}),
-    "fashion-mnist": Task({**FASHION, "profile": HALVED}, file="fashion_mnist.npz", judge=PLAIN_JUDGE),
-    "fashion-mnist-balanced": Task(FASHION, file="fashion_mnist.npz", judge=PLAIN_JUDGE),
+    "digits": Task("The demo's digits at 16 pixels, 90 to 3 a class", {"source": "digits", "image_size": 16}),
+    "fashion-mnist": Task(
+        "Fashion-MNIST, each class half of the one before",
+        {**FASHION, "profile": HALVED},
+        file="fashion_mnist.npz",
+        judge=PLAIN_JUDGE,
+    ),
+    "fashion-mnist-balanced": Task("Fashion-MNIST as it is", FASHION, file="fashion_mnist.npz", judge=PLAIN_JUDGE),
 }
 
 
@@ -181,9 +188,10 @@ class Study:
 
 def page_of(key: str, rows: list[dict[str, Any]], real_score: float, core_minutes: float) -> str:
     """The rows as Markdown, the best accuracy score first, what was found, and pictures."""
+    last = max(row["date"] for row in rows)
     made = (
-        f"Made by `python -m benchmarks.generators` with {core_minutes:g} minutes of one core for each training, seed "
-        f"{rows[0]['seed']}, on {os.cpu_count()} CPU cores without accelerator, {max(row['date'] for row in rows)}."
+        f"{TASKS[key].says}, by `python -m benchmarks.generators {key}` with {core_minutes:g} minutes of one core for "
+        f"each training, seed {rows[0]['seed']}, on {os.cpu_count()} CPU cores without accelerator, {last}."
     )
     real = f"A classifier trained on the same real images, every class alike often, scores {real_score:.1%}."
     measured = ("steps", "steps a core-s", "drawn a core-s", "FID-style", "density", "coverage", "accuracy score")
