@@ -25,7 +25,7 @@ class Side:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
-        self._clocks = Clocks(self._build, NAME)
+        self.clocks = Clocks(self._build, NAME)
 
     def agree(self, path: str) -> dict[str, float]:
         """Writes weights, images and the network's outputs; gives the number of parameters."""
@@ -36,15 +36,6 @@ class Side:
         outputs = np.asarray(network(images, training=False))
         np.savez(path, images=images, outputs=outputs, **_arrays(network))
         return {"parameters": int(sum(np.prod(weight.shape) for weight in network.trainable_weights))}
-
-    def ways(self) -> dict[str, str]:
-        return self._clocks.described()
-
-    def prepare(self, way: str) -> None:
-        self._clocks.prepare(way)
-
-    def seconds(self, way: str, steps: int) -> float:
-        return self._clocks.seconds(way, steps)
 
     def _build(self, device: Device) -> Fit:
         size, channels, classes = (self._settings[name] for name in ("size", "channels", "classes"))
@@ -72,4 +63,11 @@ def _arrays(network: keras.Model) -> dict[str, np.ndarray]:
 
 if __name__ == "__main__":
     side = Side(json.loads(sys.argv[1]))
-    serve({"agree": side.agree, "ways": side.ways, "prepare": side.prepare, "seconds": side.seconds})
+    serve(
+        {
+            "agree": side.agree,
+            "ways": side.clocks.described,
+            "prepare": side.clocks.prepare,
+            "seconds": side.clocks.seconds,
+        }
+    )

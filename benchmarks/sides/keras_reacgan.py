@@ -39,7 +39,7 @@ class Side:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
-        self._clocks = Clocks(self._build, NAME)
+        self.clocks = Clocks(self._build, NAME)
         self._table = noise(settings["size"], settings["channels"], settings["classes"])
 
     def agree(self, path: str) -> dict[str, Any]:
@@ -51,15 +51,6 @@ class Side:
         np.savez(path, design=json.dumps(self._design(model)), **_arrays(model), **self._outputs(model))
         weights = [weight for network in networks for weight in network.trainable_weights]
         return {"parameters": int(sum(np.prod(weight.shape) for weight in weights))}
-
-    def ways(self) -> dict[str, str]:
-        return self._clocks.described()
-
-    def prepare(self, way: str) -> None:
-        self._clocks.prepare(way)
-
-    def seconds(self, way: str, steps: int) -> float:
-        return self._clocks.seconds(way, steps)
 
     def _model(self) -> reacgan.ReACGAN:
         return reacgan.build(reacgan.Options(), self._table, seed=0)
@@ -150,4 +141,11 @@ def _in_order(layers: Sequence[keras.layers.Layer]) -> list[keras.layers.Layer]:
 
 if __name__ == "__main__":
     side = Side(json.loads(sys.argv[1]))
-    serve({"agree": side.agree, "ways": side.ways, "prepare": side.prepare, "seconds": side.seconds})
+    serve(
+        {
+            "agree": side.agree,
+            "ways": side.clocks.described,
+            "prepare": side.clocks.prepare,
+            "seconds": side.clocks.seconds,
+        }
+    )

@@ -70,7 +70,7 @@ class Side:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
-        self._clocks = Clocks(self._build)
+        self.clocks = Clocks(self._build)
 
     def agree(self, path: str) -> dict[str, float]:
         """Parameters, and the largest difference of outputs, with the weights and images that the other side wrote."""
@@ -83,15 +83,6 @@ class Side:
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "difference": float(np.abs(outputs - arrays["outputs"]).max()),
         }
-
-    def ways(self) -> list[str]:
-        return list(WAYS)
-
-    def prepare(self, way: str) -> None:
-        self._clocks.prepare(way)
-
-    def seconds(self, way: str, steps: int) -> float:
-        return self._clocks.seconds(way, steps)
 
     def _network(self) -> CNN:
         return CNN(self._settings["size"], self._settings["channels"], self._settings["classes"])
@@ -118,4 +109,11 @@ class Side:
 
 if __name__ == "__main__":
     side = Side(json.loads(sys.argv[1]))
-    serve({"agree": side.agree, "ways": side.ways, "prepare": side.prepare, "seconds": side.seconds})
+    serve(
+        {
+            "agree": side.agree,
+            "ways": lambda: list(WAYS),
+            "prepare": side.clocks.prepare,
+            "seconds": side.clocks.seconds,
+        }
+    )

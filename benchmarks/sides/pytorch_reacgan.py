@@ -25,7 +25,7 @@ class Side:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
-        self._clocks = Clocks(self._build)
+        self.clocks = Clocks(self._build)
         self._design: Design = {}
 
     def agree(self, path: str) -> dict[str, float]:
@@ -56,15 +56,6 @@ class Side:
             "parameters": sum(parameter.numel() for network in networks for parameter in network.parameters()),
             "difference": max(float(np.abs(value.numpy() - arrays[name]).max()) for name, value in outputs.items()),
         }
-
-    def ways(self) -> list[str]:
-        return list(WAYS)
-
-    def prepare(self, way: str) -> None:
-        self._clocks.prepare(way)
-
-    def seconds(self, way: str, steps: int) -> float:
-        return self._clocks.seconds(way, steps)
 
     def _networks(self) -> tuple[Generator, Discriminator, Proxies]:
         torch.manual_seed(0)
@@ -176,4 +167,11 @@ def _covered(number: int, side: int) -> Tensor:
 
 if __name__ == "__main__":
     side = Side(json.loads(sys.argv[1]))
-    serve({"agree": side.agree, "ways": side.ways, "prepare": side.prepare, "seconds": side.seconds})
+    serve(
+        {
+            "agree": side.agree,
+            "ways": lambda: list(WAYS),
+            "prepare": side.clocks.prepare,
+            "seconds": side.clocks.seconds,
+        }
+    )
