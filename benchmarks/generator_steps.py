@@ -1,20 +1,19 @@
-"""Steps per second of every generator, where the time goes, and what XLA, bfloat16 and longer executions change.
+"""A training step of every generator: where its time goes, and what XLA, bfloat16 and longer executions change.
 
-    python -m benchmarks.generator_steps [NAME ...] [--size 32] [--channels 1] [--batch 64] [--steps 30]
+    python -m benchmarks.generator_steps [NAME ...] [--size 32] [--channels 1] [--batch 64] [--write]
 
-For each generator with its default options: milliseconds a step on one cached batch, the share of each of its updates
-(measured alone), of input (drawing batches alone), and images drawn a second. Then the same step with one setting
-changed, as a ratio of times (above 1: slower), all in turns within this one run. The defaults of
+For each generator with its default options: milliseconds a step on one cached batch, of each of its updates (measured
+alone) and of input (drawing batches alone), and images drawn a second. Then the same step with one setting changed, as
+a ratio of times (above 1: slower), all in turns within this one run. The defaults of
 `evenhand/models/training/device.py` are chosen from them.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,6 +22,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.pages import machine
+from benchmarks.performance_page import parser_for, tell
+from benchmarks.turns import Clock, in_turns, markdown, ratio
 from evenhand import registry
 from evenhand.config import Device
 from evenhand.data.batches import batches
@@ -32,6 +34,16 @@ from evenhand.models.training.device import resolve
 
 NUM_CLASSES, PER_CLASS = 10, 50
 TURNS = 3
+SECONDS_A_TURN = 4.0
+CALLS = 5
+"""Of an update alone, and batches of input."""
+
+SETTINGS = {
+    "as it is": Device(xla=False, precision="float32", steps_per_execution=10),
+    "1 step an execution": Device(xla=False, precision="float32", steps_per_execution=1),
+    "bfloat16": Device(xla=False, precision="mixed_bfloat16", steps_per_execution=10),
+    "XLA": Device(xla=True, precision="float32", steps_per_execution=10),
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,6 @@ class Case:
     name: str
     table: ImageTable
     batch_size: int
-    steps: int
 
 
 def table_of(size: int, channels: int) -> ImageTable:
@@ -76,13 +87,18 @@ def real_batches(model: ConditionalGenerator, case: Case, num_steps: int) -> tf.
     )
 
 
-def step_seconds(model: ConditionalGenerator, data: tf.data.Dataset, steps: int) -> Iterator[float]:
-    """Seconds a step, again and again; the first call to it traces outside the timing."""
-    model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False)
-    while True:
+def clock_of(model: ConditionalGenerator, data: tf.data.Dataset) -> Clock:
+    """Seconds a step; the first call to it, here, traces outside the timing."""
+    shortest = model.steps_per_execution
+
+    def fit(steps: int) -> float:
         started = time.perf_counter()
         model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False)
-        yield (time.perf_counter() - started) / steps
+        return (time.perf_counter() - started) / steps
+
+    fit(shortest)
+    executions = max(1, round(SECONDS_A_TURN / fit(shortest) / shortest))
+    return lambda: fit(executions * shortest)
 
 
 def seconds_of(call: Callable[[], object], times: int) -> float:
@@ -96,7 +112,7 @@ def seconds_of(call: Callable[[], object], times: int) -> float:
     return statistics.median(spent)
 
 
-def update_seconds(model: ConditionalGenerator, data: tf.data.Dataset, times: int) -> dict[str, float]:
+def update_seconds(model: ConditionalGenerator, data: tf.data.Dataset) -> dict[str, float]:
     """Seconds of each update alone, as often as it repeats in a step."""
     parts = next(iter(data))
     size = len(parts[1]) // model.batches_per_step
@@ -105,59 +121,59 @@ def update_seconds(model: ConditionalGenerator, data: tf.data.Dataset, times: in
     seconds = {}
     for update in model.updates:
         improve = tf.function(lambda update=update: model.improve(update, batch, tf.constant([0, 1])))
-        seconds[update.name] = seconds_of(improve, times) * update.repeat / update.every
+        seconds[update.name] = seconds_of(improve, CALLS) * update.repeat / update.every
     return seconds
 
 
-def where_time_goes(case: Case) -> str:
-    """One line: a step, its updates, input, drawing."""
+def where_time_goes(case: Case) -> tuple[str, str, str]:
+    """Milliseconds of each update and of input, and images drawn a second."""
     model, data = build(case, Device())
-    step = statistics.median([next(step_seconds(model, data, case.steps)) for _ in range(TURNS)])
-    updates = update_seconds(model, data, max(case.steps // 3, 3))
+    updates = update_seconds(model, data)
     started = time.perf_counter()
-    for _ in real_batches(model, case, case.steps):
+    for _ in real_batches(model, case, CALLS):
         pass
-    reading = (time.perf_counter() - started) / case.steps
+    reading = (time.perf_counter() - started) / CALLS
     model.prepare_to_sample(case.table)
     draw = tf.function(model.sample)
     block = (tf.zeros(64, tf.int32), tf.range(64, dtype=tf.int64))
     drawing = seconds_of(lambda: draw(*block), 3)
-    parts = ", ".join(f"{name} {1e3 * seconds:.1f}" for name, seconds in updates.items())
-    return f"step {1e3 * step:.1f} ms ({parts}; input alone {1e3 * reading:.1f}), draws {64 / drawing:.0f} images/s"
+    parts = ", ".join(f"{name} {1e3 * seconds:.0f}" for name, seconds in updates.items())
+    return parts, f"{1e3 * reading:.1f}", f"{64 / drawing:,.0f}"
 
 
-def what_settings_change(case: Case, settings: dict[str, Device]) -> str:
-    """Ratios to the first setting, measured in turns."""
-    clocks = {name: step_seconds(*build(case, device), case.steps) for name, device in settings.items()}
-    times: dict[str, list[float]] = {name: [] for name in clocks}
-    for _ in range(TURNS):
-        for name, clock in clocks.items():
-            times[name].append(next(clock))
-    base = statistics.median(next(iter(times.values())))
-    return ", ".join(f"{name} {statistics.median(spent) / base:.2f}" for name, spent in list(times.items())[1:])
+def row(case: Case) -> list[str]:
+    """What the table says of one generator."""
+    updates, reading, drawing = where_time_goes(case)
+    keras.backend.clear_session()
+    times = in_turns({name: clock_of(*build(case, device)) for name, device in SETTINGS.items()}, TURNS)
+    keras.backend.clear_session()
+    base, *others = times.values()
+    step = f"{1e3 * statistics.median(base):.0f}"
+    return [case.name, step, updates, reading, drawing, *(ratio(other, base) for other in others)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = parser_for(__doc__)
     parser.add_argument("names", nargs="*", help="generators; all that train by default")
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--channels", type=int, default=1)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=30)
     arguments = parser.parse_args()
-    settings = {
-        "float32, no XLA, 10 steps an execution": Device(xla=False, precision="float32", steps_per_execution=10),
-        "1 step an execution": Device(xla=False, precision="float32", steps_per_execution=1),
-        "bfloat16": Device(xla=False, precision="mixed_bfloat16", steps_per_execution=10),
-        "XLA": Device(xla=True, precision="float32", steps_per_execution=10),
-    }
     table = table_of(arguments.size, arguments.channels)
+    rows = []
     for name in arguments.names or [name for name in registry.names("models.generators") if name != "folder"]:
-        case = Case(name, table, arguments.batch, arguments.steps)
-        print(f"{name}: {where_time_goes(case)}", flush=True)
-        keras.backend.clear_session()
-        print(f"{name}: relative to {next(iter(settings))}: {what_settings_change(case, settings)}", flush=True)
-        keras.backend.clear_session()
+        rows.append(row(Case(name, table, arguments.batch)))
+        print("  ".join(rows[-1]), flush=True)
+    head = ("generator", "a step, ms", "its updates, ms", "input, ms", "draws, images/s", *list(SETTINGS)[1:])
+    tell(
+        "Training steps of the generators",
+        "generator_steps",
+        f"{arguments.size} px, {arguments.channels} channel(s), batches of {arguments.batch}, default options, on "
+        f"{machine()}. The step is in float32, without XLA, ten in an execution; the last columns tell how many times "
+        "as long it takes with one setting changed (median, least and most of three turns). Updates were measured "
+        "alone, so that they add up to the step only about.\n\n" + markdown(head, rows),
+        write=arguments.write,
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,11 @@ from typing import Any
 from evenhand.whole_files import replace_text
 
 DOCS = Path(__file__).parents[1] / "docs"
+
+
+def machine() -> str:
+    """Class of this machine, without its name."""
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), no accelerator"
 
 
 def once(file: Path, make: Callable[[], Any]) -> Any:

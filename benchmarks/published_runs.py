@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -20,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.pages import machine
 from evenhand.report.result import Result
 from evenhand.report.verdict import points
 
@@ -110,11 +109,6 @@ def write_page(name: str, page: Published, outputs: Sequence[Path], data: Path |
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return target
-
-
-def machine() -> str:
-    """Class of this machine, without its name."""
-    return f"{os.cpu_count()} CPU cores ({platform.machine()}), no accelerator"
 
 
 def _other_seeds(page: Published) -> str:

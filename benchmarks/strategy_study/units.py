@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.published_runs import machine
+from benchmarks.pages import machine
 from benchmarks.strategy_study.images import SeedImages
 from benchmarks.strategy_study.records import Record
 from evenhand.data.image_table import ImageTable
