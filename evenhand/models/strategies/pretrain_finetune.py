@@ -3,9 +3,13 @@
 S1 fine-tunes with plain cross-entropy, which brings back the class prior that pretraining on as many images of every
 class had removed. So the default corrects it (`balanced_softmax`); `loss: cross_entropy` is the paper's. Statistics of
 batch normalisation follow the images of each phase, in frozen layers too, so that they end as those of real images.
+With a few images in the rarest classes and a few hundred steps, drawing every class alike (`sampling: balanced`, with
+`loss: cross_entropy`, since either corrects the prior alone) shows them often enough to be learnt from.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -18,6 +22,7 @@ class Options(LossOptions):
 
     Attributes:
       loss: of the fine-tuning.
+      sampling: how images are drawn while fine-tuning.
       pretrain_share: of the gradient steps, on synthetic images.
       fine_tune_learning_rate: factor on the learning rate while fine-tuning.
       first_layer_rate: a further factor for the first layers while fine-tuning, rising to 1 at the last one; None, or
@@ -26,6 +31,7 @@ class Options(LossOptions):
     """
 
     loss: Loss = Loss(name="balanced_softmax")
+    sampling: Literal["instance", "balanced", "sqrt"] = "instance"
     pretrain_share: float = Field(0.3, gt=0.0, lt=1.0)
     fine_tune_learning_rate: float = Field(0.5, gt=0.0, le=1.0)
     first_layer_rate: float | None = Field(None, gt=0.0, le=1.0)
@@ -39,6 +45,7 @@ def phases(options: Options) -> tuple[Phase, ...]:
         Phase(
             on="real",
             share=1.0 - options.pretrain_share,
+            sampling=options.sampling,
             loss=options.loss,
             learning_rate=options.fine_tune_learning_rate,
             first_layer_rate=options.first_layer_rate,
