@@ -34,16 +34,17 @@ from benchmarks.judging import accuracy_score, draw, likeness, save_grid
 from benchmarks.pages import DOCS, once, write_section
 from benchmarks.real_tables import real_tables
 from evenhand import progress, registry
-from evenhand.config import Data, Device, Generator, Training
+from evenhand.config import Data, Device, Generator, Training, parse_options
 from evenhand.data.image_table import ImageTable
 from evenhand.models.extractors.cnn import train_extractor
 from evenhand.models.feature_extractor import FeatureExtractor
 from evenhand.models.sample_generator import BLOCK, sample_generator
-from evenhand.models.train_generator import train_generator
+from evenhand.models.train_generator import GeneratorRun, train_generator
 
 RUNS = Path("runs", "generators")
 PAGE = DOCS / "generators.md"
 TRIAL_STEPS = 40
+"""Until the clock starts, and again until it stops."""
 
 HALVED = {"kind": "geometric", "ratio": 0.5}
 
@@ -82,26 +83,51 @@ TASKS = {
 }
 
 
-def measure_speed(name: str, table: ImageTable, batch_size: int, options: dict[str, Any]) -> dict[str, float]:
-    """Training steps and drawn images a second of one core, after the first of each; no steps where none is trained."""
+def training_rate(name: str, table: ImageTable, batch_size: int, options: dict[str, Any]) -> tuple[float, GeneratorRun]:
+    """Training steps a second of one core after the first ones, 0 where none is trained, and the run."""
     times: list[float] = []
-    config = Generator(name=name, steps=2 * TRIAL_STEPS, batch_size=batch_size, options=options, monitor=None)
-    with progress.listen(lambda report: times.append(time.process_time()) if report.done >= TRIAL_STEPS else None):
+
+    def watch(report: progress.Progress) -> None:
+        if TRIAL_STEPS <= report.done <= 2 * TRIAL_STEPS:
+            times.append(time.process_time())
+
+    config = Generator(name=name, steps=2 * TRIAL_STEPS + 1, batch_size=batch_size, options=options, monitor=None)
+    with progress.listen(watch):
         run = train_generator(table, config, device=Device(steps_per_execution=10))
+    return TRIAL_STEPS / (times[-1] - times[0]) if run.model.updates else 0.0, run
+
+
+def measure_speed(name: str, table: ImageTable, batch_size: int, options: dict[str, Any]) -> dict[str, float]:
+    """Training steps and drawn images a second of one core, after the first of each.
+
+    Where an auto-encoder is trained before the networks that play against each other, both are measured.
+    """
+    model = registry.load("models.generators", name).build(
+        parse_options(registry.load("models.generators", name).Options, options, "--options"), table, seed=0
+    )
+    warm_up = max((update.start for update in model.updates), default=0)
+    speed: dict[str, float] = {"warm_up_steps": warm_up}
+    if warm_up:
+        warming = {**options, "warm_up_steps": 2 * TRIAL_STEPS}
+        speed["warm_up_steps_per_core_second"], _ = training_rate(name, table, batch_size, warming)
+        options = {**options, "warm_up_steps": 1}
+    speed["steps_per_core_second"], run = training_rate(name, table, batch_size, options)
     sampler = run.sampler()
     sample_generator(sampler, label=0, count=BLOCK)
     started = time.process_time()
     sample_generator(sampler, label=0, count=BLOCK)
-    drawing = BLOCK / (time.process_time() - started)
-    rate = TRIAL_STEPS / (times[-1] - times[0]) if run.model.updates else 0.0
-    return {"steps_per_core_second": rate, "images_per_core_second": drawing}
+    return {**speed, "images_per_core_second": BLOCK / (time.process_time() - started)}
 
 
-def steps_in(core_minutes: float, steps_per_core_second: float) -> int:
-    """Steps in so many minutes of one core, rounded down to two digits, at least 100."""
-    steps = int(core_minutes * 60 * steps_per_core_second)
+def steps_in(core_minutes: float, speed: dict[str, float]) -> int:
+    """Steps in so many minutes of one core, rounded down to two digits, at least 100 after the warm-up."""
+    warm_up = int(speed["warm_up_steps"])
+    seconds = 60 * core_minutes
+    if warm_up:
+        seconds -= warm_up / speed["warm_up_steps_per_core_second"]
+    steps = max(warm_up + int(seconds * speed["steps_per_core_second"]), warm_up + 100)
     unit = 10 ** max(len(str(steps)) - 2, 0)
-    return max(steps // unit * unit, 100)
+    return steps // unit * unit
 
 
 @dataclass(frozen=True)
@@ -154,7 +180,7 @@ class Study:
 
     def _row(self, name: str) -> dict[str, Any]:
         speed, settings = self.speed(name), self.settings
-        steps = settings.steps or steps_in(settings.core_minutes, speed["steps_per_core_second"])
+        steps = settings.steps or steps_in(settings.core_minutes, speed)
         run = train_generator(
             self.tables["train"],
             Generator(name=name, steps=steps, batch_size=self.task.batch_size, options=self.options),

@@ -87,7 +87,7 @@ def load(kind: str, name: str) -> ModuleType:
       name: an entry of `names(kind)`, or the dotted import path of a module of the user's own.
 
     Raises:
-      UserError: if there is no such entry or module.
+      UserError: if there is no such entry or module, or the user's own fails while it is imported.
     """
     entry = _entries(kind).get(name)
     if entry is not None:
@@ -97,6 +97,9 @@ def load(kind: str, name: str) -> ModuleType:
         module = importlib.import_module(name)
     except ImportError as error:
         raise UserError(f"{kind} {name}", f"cannot be imported ({error})", "check the dotted path") from error
+    except Exception as error:  # Whatever the user's own code may raise.
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{kind} {name}", f"fails while it is imported ({reason})", "correct the module") from error
     missing = [attribute for attribute in _OFFERS[kind] if not hasattr(module, attribute)]
     if missing:
         raise UserError(f"{kind} {name}", f"the module has no {' and no '.join(missing)}", "see CONTRIBUTING.md")

@@ -219,6 +219,28 @@ def test_a_signal_ends_the_work_and_gives_the_terminal_back(tmp_path: Path, sent
         assert told in process.stdout.read()
 
 
+@pytest.mark.parametrize(("sent", "code", "told"), [("SIGTERM", 143, "evenhand: interrupted.\n"), ("SIGINT", 130, "")])
+def test_a_signal_while_a_plan_is_made_leaves_no_traceback(sent: str, code: int, told: str) -> None:
+    done = python(
+        f"""
+import os, signal, sys, time, types
+from evenhand.cli import main
+
+def plan(config):
+    os.kill(os.getpid(), signal.{sent})
+    time.sleep(60)
+
+slow = types.ModuleType("evenhand.pipeline.plan")
+slow.plan = slow.Plan = plan
+sys.modules["evenhand.pipeline.plan"] = slow
+sys.argv = ["evenhand", "run", "--dry-run"]
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", told)
+
+
 def test_inspect_counts_what_a_folder_holds(tmp_path: Path) -> None:
     for name, count in (("owl", 6), ("robin", 3)):
         (tmp_path / "birds" / name).mkdir(parents=True)

@@ -68,3 +68,17 @@ def test_user_code_is_named_by_its_dotted_path(tmp_path: Path, monkeypatch: pyte
         registry.load("data.sources", "os.path")
     with pytest.raises(UserError, match=r"my_sources\.moon: cannot be imported"):
         registry.load("data.sources", "my_sources.moon")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("def f(:", "SyntaxError: .*line 1"), ("missing", "NameError: .*missing"), ("raise ValueError('boom')", "boom")],
+)
+def test_what_the_users_own_module_raises_is_told(
+    code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_broken").mkdir()
+    (tmp_path / "my_broken" / "source.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UserError, match=rf"data\.sources my_broken\.source: fails while it is imported \(.*{reason}"):
+        registry.load("data.sources", "my_broken.source")

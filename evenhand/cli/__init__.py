@@ -8,6 +8,7 @@ import sys
 import typer
 
 from evenhand.cli import compare, images, rate, results, run, score
+from evenhand.cli.session import Terminated
 from evenhand.errors import EvenhandError
 
 app = typer.Typer(
@@ -45,7 +46,10 @@ def _evenhand(
 
 
 def main() -> None:
-    """Runs the command line and exits with its code; whatever a user can cause is one sentence on standard error."""
+    """Runs the command line and exits with its code; whatever a user can cause is one sentence on standard error.
+
+    The code is 143 after SIGTERM; typer makes it 130 after SIGINT.
+    """
     # Where a user's own modules stand, named by dotted paths; last, so that they hide nothing.
     sys.path.append(os.getcwd())
     try:
@@ -56,4 +60,7 @@ def main() -> None:
     except typer.TyperException as error:
         typer.echo(f"evenhand: {error.format_message()}", err=True)
         code = error.exit_code
+    except Terminated:
+        typer.echo("evenhand: interrupted.", err=True)
+        code = 143
     sys.exit(code if isinstance(code, int) else 0)

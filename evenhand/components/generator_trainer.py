@@ -20,7 +20,7 @@ from evenhand.models.processor_time import ProcessorTime
 from evenhand.models.train_generator import train_generator
 from evenhand.models.training import checkpoint
 
-VERSION = "3"
+VERSION = "4"
 """Part of the cache key: raise it when the same config should give another generator."""
 
 

@@ -73,8 +73,13 @@ def parse_options(model: type[_Options], options: Mapping[str, Any], where: str)
       where: the config's field, e.g. `generator.options`.
 
     Raises:
-      UserError: naming the first option that is wrong, and for an unknown one the nearest that is known.
+      UserError: naming the first option that is wrong, and for an unknown one the nearest that is known; if `model`, of
+        a module of the user's own, is no `Section`.
     """
+    if not (isinstance(model, type) and issubclass(model, Section)):
+        raise UserError(
+            where, "the module's Options are no class of options", "derive Options from evenhand.config.Section"
+        )
     try:
         return model.model_validate(dict(options))
     except ValidationError as error:

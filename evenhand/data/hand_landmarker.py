@@ -30,7 +30,10 @@ _DETECTION_CONFIDENCE = 0.3
 
 
 class HandLandmarker:
-    """Finds the hand in an image; the confidence of every key point is that in the hand as a whole.
+    """Finds the hand in an image.
+
+    MediaPipe gives no confidence in a hand or in a key point of it. What stands for it, alike for all 21, is how sure
+    it is that the hand is a left or a right one, at least 0.5: it says nothing of the pose but that there is one.
 
     Args:
       model: path of a `.task` file.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.data.pose import NUM_KEYPOINTS, has_hand, no_hand
+from evenhand.errors import UserError
 
 _ENDING = "_keypoints.json"
 _HANDS = ("hand_right_keypoints_2d", "hand_left_keypoints_2d")
@@ -51,6 +53,25 @@ class OpenPoseFolder:
         except (OSError, ValueError, RecursionError) as error:
             _LOG.warning("%s is left out: %s", path, error)
             return no_hand()
+
+    def check(self, image_ids: Iterable[str]) -> None:
+        """Looks for files that would serve several images: whose hand is in there, nobody knows.
+
+        Args:
+          image_ids: of all images that take part.
+
+        Raises:
+          UserError: naming the first such file and two of its images.
+        """
+        owners: dict[str, str] = {}
+        for image_id in image_ids:
+            path = self._find(image_id)
+            if path is not None and owners.setdefault(path, image_id) != image_id:
+                raise UserError(
+                    path,
+                    f"belongs to one image, and both {owners[path]} and {image_id} would take it",
+                    "put OpenPose's files into folders like those of the images",
+                )
 
     def _find(self, image_id: str) -> str | None:
         """The file whose path agrees with the most of the image's, from its end."""

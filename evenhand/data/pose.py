@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 
 import numpy as np
@@ -70,6 +70,22 @@ def check(config: Keypoints) -> None:
             "needs the package mediapipe, which is not installed",
             "install evenhand with its extra `pose`, or give data.keypoints.openpose",
         )
+
+
+def check_images(config: Keypoints, image_ids: Iterable[str]) -> None:
+    """Looks for key points that no single image can claim, without reading them.
+
+    Args:
+      config: where they come from.
+      image_ids: of all images that take part.
+
+    Raises:
+      UserError: if a file of OpenPose's would serve two images.
+    """
+    if config.openpose is not None:
+        from evenhand.data.openpose import OpenPoseFolder
+
+        OpenPoseFolder(config.openpose).check(image_ids)
 
 
 def _is_hand_landmarker(path: str) -> bool:

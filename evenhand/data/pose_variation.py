@@ -101,18 +101,31 @@ def interpolate(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
     return both * found(both)
 
 
+def side(keypoints: Tensor) -> Tensor:
+    """Which of two mirror images each hand is, by the order of index finger, little finger and wrist.
+
+    Args:
+      keypoints: float32[n, 21, 3].
+
+    Returns:
+      float32[n]: 1 for a left hand that shows its palm or a right one that shows its back, -1 for their mirror images,
+      and 0 where one of the three was not found.
+    """
+    places, mask = keypoints[..., :2], found(keypoints)[..., 0]
+    index, little = (places[:, joint] - places[:, WRIST] for joint in (_INDEX_KNUCKLE, _LITTLE_KNUCKLE))
+    told = mask[:, _INDEX_KNUCKLE] * mask[:, _LITTLE_KNUCKLE] * mask[:, WRIST]
+    return tf.sign(index[:, 0] * little[:, 1] - index[:, 1] * little[:, 0]) * told
+
+
 def normalized(keypoints: Tensor) -> Tensor:
     """The shape of each hand alone, float32[n, 21, 2]: centred, of size 1, a left hand as its mirror image.
 
-    Which hand it is, the order of index finger, little finger and wrist tells. Key points that were not found are 0.
+    Where no one can tell which hand it is (see `side`), it stays as it is. Key points that were not found are 0.
     """
     centre, size = hand_frame(keypoints)
     mask = found(keypoints)
     shape = (keypoints[..., :2] - centre) / size * mask
-    index, little = (shape[:, joint] - shape[:, WRIST] for joint in (_INDEX_KNUCKLE, _LITTLE_KNUCKLE))
-    side = tf.sign(index[:, 0] * little[:, 1] - index[:, 1] * little[:, 0])
-    told = mask[:, _INDEX_KNUCKLE] * mask[:, _LITTLE_KNUCKLE] * mask[:, WRIST]
-    mirror = tf.where((told[:, 0] > 0) & (side < 0), -1.0, 1.0)
+    mirror = tf.where(side(keypoints) < 0, -1.0, 1.0)
     return shape * tf.stack([mirror, tf.ones_like(mirror)], axis=-1)[:, None]
 
 

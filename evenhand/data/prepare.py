@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.config import Data
-from evenhand.data import clusters, marks
+from evenhand.data import clusters, marks, pose
 from evenhand.data.image_set import SPLITS, ImageSet
 from evenhand.data.load import open_images
 from evenhand.data.scan import Scan, scan
@@ -85,9 +85,12 @@ def survey(config: Data) -> Survey:
     """Reads through a source.
 
     Raises:
-      UserError: if the source cannot be opened, holds nothing readable, or, under `strict`, anything unreadable.
+      UserError: if the source cannot be opened, holds nothing readable, or, under `strict`, anything unreadable; if
+        two images would share one file of key points.
     """
     images = open_images(config)
+    if config.keypoints is not None:
+        pose.check_images(config.keypoints, map(images.identify, range(len(images))))
     found = scan(images)
     skipped = (*images.unreadable, *found.skipped)
     if config.strict and skipped:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from evenhand.config import Section
 from evenhand.errors import UserError
@@ -63,12 +64,15 @@ class GeneratorCard(Section):
         """Reads the description in `folder`.
 
         Raises:
-          UserError: if `folder` holds no generator of ours.
+          UserError: if `folder` holds no generator of ours, or its description is damaged.
         """
         path = f"{folder}/{FILE_NAME}"
         if not tf.io.gfile.exists(path):
             raise UserError(str(folder), f"holds no generator ({FILE_NAME} is missing)", "name the folder of a run")
-        return cls.model_validate_json(tf.io.gfile.GFile(path, "rb").read())
+        try:
+            return cls.model_validate_json(tf.io.gfile.GFile(path, "rb").read())
+        except ValidationError as error:
+            raise UserError(path, "describes no generator of this version", "name the folder of a whole run") from error
 
 
 class Sampler:

@@ -7,21 +7,27 @@ import os
 from evenhand import registry
 from evenhand.config import RunConfig, parse_options
 from evenhand.errors import UserError
+from evenhand.models import outside_inputs
 from evenhand.models.filter_chain import check_filters
+from evenhand.models.training.warm_up import check_steps
 
 
 def check_models(config: RunConfig) -> None:
-    """Validates the options of generator, filters and classifier and looks for the weights file, building nothing.
+    """Validates the options of generator, filters and classifier and looks for the files they name, building nothing.
 
     Raises:
       UserError: naming the field that is wrong.
     """
     generator = registry.load("models.generators", config.generator.name)
-    parse_options(generator.Options, config.generator.options, "generator.options")
+    options = parse_options(generator.Options, config.generator.options, "generator.options")
+    if hasattr(generator, "AUTOENCODER"):
+        check_steps(config.generator, getattr(options, "warm_up_steps", 0))
     if getattr(generator, "NEEDS_KEYPOINTS", False) and config.data.keypoints is None:
         raise UserError(
             "data.keypoints", f"is null, and {config.generator.name} draws from poses", "give a model or a folder"
         )
+    # Reads what the options name, and so tells that it is not there.
+    outside_inputs.fingerprint(config.generator)
     check_filters(config)
     classifier = registry.load("models.classifiers", config.classifier.name)
     parse_options(classifier.Options, config.classifier.options, "classifier.options")

@@ -22,6 +22,7 @@ from evenhand.models.training import checkpoint
 from evenhand.models.training.classification import SharedClassifier, Weights, shared_classifier
 from evenhand.models.training.classifier_callbacks import Log
 from evenhand.models.training.head import normalise_head
+from evenhand.models.training.identity import training_identity
 from evenhand.models.training.layer_rates import stage_rates
 from evenhand.models.training.observers import Observers
 from evenhand.models.training.weight_balance import WeightBalance
@@ -118,16 +119,16 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
       base_model: the `.keras` file, or a folder with `model.keras`, whose weights it starts from; None starts from the
         classifier's own weights.
       deterministic: bit-equal results on one machine.
-      state_dir: where interrupted training is kept and found again; None keeps nothing.
+      state_dir: where interrupted training is kept and found again; what is of other images, settings, seed, steps or
+        first weights is passed over with a warning in the log, and overwritten. None keeps nothing.
       log_dir: for TensorBoard; None writes no log.
 
     Returns:
       The run; with early stopping its weights are the best that validation saw.
 
     Raises:
-      UserError: if there are no images, if a batch cannot hold both shares, or the base model or its weights do not
-        fit.
-      EvenhandError: if the loss is not finite any more.
+      UserError: if there are no images, if a batch cannot hold both shares, the base model or its weights do not fit,
+        or the loss is not finite any more.
     """
     _check(images, validation, config)
     if deterministic:
@@ -156,7 +157,20 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
     )
     # Before anything is restored, since its bound is that of the beginning.
     balance = [WeightBalance(shared, phase.weight_decay, phase.max_norm)] if phase.balances_weights else []
-    restored = checkpoint.restore(state_dir, checkpoint.training_variables(shared.model))
+    identity = ""
+    if state_dir is not None:
+        settings = {
+            "phase": phase.model_dump(mode="json"),
+            # `training.steps` is that of all phases; how the hardware is used may change in between.
+            "config": config.model_dump(mode="json", exclude={"training": {"steps"}, "device": True}),
+            "precision": shared.device.precision,
+            "steps": steps,
+            "seed": seed,
+        }
+        is_from_file = base_model is not None or config.classifier.weights is not None
+        tables = (images, synthetic, validation, watched)
+        identity = training_identity(settings, tables, shared.weights if is_from_file else ())
+    restored = checkpoint.restore(state_dir, checkpoint.training_variables(shared.model), identity=identity)
     first_step = 0
     if restored is not None:
         first_step = restored.step
@@ -165,7 +179,9 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
     callbacks: list[keras.callbacks.Callback] = [*balance, *observers.callbacks]
     if state_dir is not None:
         # Last, so that it saves what the others have counted.
-        callbacks.append(checkpoint.CheckpointCallback(state_dir, _CHECKPOINT_EVERY_STEPS, extra=observers.state))
+        callbacks.append(
+            checkpoint.CheckpointCallback(state_dir, _CHECKPOINT_EVERY_STEPS, extra=observers.state, identity=identity)
+        )
     if first_step < steps and not observers.has_stopped:
         data = training_batches(
             draws,

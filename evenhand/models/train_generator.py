@@ -10,12 +10,16 @@ from typing import Any
 from evenhand import registry
 from evenhand.config import Device, Generator, Section, parse_options
 from evenhand.data.image_table import ImageTable
+from evenhand.models.build_generator import build_generator, images_for
 from evenhand.models.drawing_functions import sampler_in_memory
+from evenhand.models.outside_inputs import fingerprint
 from evenhand.models.sample_generator import DrawsImages
 from evenhand.models.training.conditional_generator import ConditionalGenerator
 from evenhand.models.training.device import resolve, seed_everything
 from evenhand.models.training.generator_training import GeneratorTraining
+from evenhand.models.training.identity import training_identity
 from evenhand.models.training.monitor import Assessment
+from evenhand.models.training.warm_up import check_steps
 
 
 @dataclass(frozen=True)
@@ -70,15 +74,17 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
       deterministic: bit-equal results on one machine; see `seed_everything`.
       device: how to use the hardware; None resolves everything by itself.
       state_dir: keeps checkpoints; a training that finds one of its own there goes on from it, and ends as if it had
-        never been interrupted. None keeps none.
+        never been interrupted. Its own are those of the same generator, options, images, seed and settings but for the
+        steps; others, and those of more steps, are passed over with a warning in the log and overwritten. None keeps
+        none.
       log_dir: TensorBoard logs; None writes none.
 
     Returns:
       The trained model, with its history; with `config.monitor.keep_best` the best that was seen of it.
 
     Raises:
-      UserError: if an option or the device is not possible.
-      EvenhandError: if a loss is not a finite number any more.
+      UserError: if an option or the device is not possible, the steps end within the generator's warm-up, or a loss is
+        not a finite number any more.
 
     Example:
       run = evenhand.train_generator(table, evenhand.RunConfig().generator)
@@ -89,13 +95,25 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
     resolved = resolve(device or Device(), config.name)
     seed_everything(seed, deterministic)
     with resolved.scope():
-        model = module.build(options, images, seed=seed)
+        model = build_generator(config.name, options, images, seed=seed)
+        check_steps(config, model.warm_up)
         model.prepare(jit_compile=resolved.jit_compile, steps_per_execution=resolved.steps_per_execution)
+    images, held_out = images_for(model, images), None if held_out is None else images_for(model, held_out)
     history: list[dict[str, float]] = []
     assessment: Assessment | None = None
     if model.updates:
         logs = None if log_dir is None else Path(log_dir)
-        training = GeneratorTraining(model, images, held_out, config, seed, state_dir, logs)
+        identity = ""
+        if state_dir is not None:
+            settings = {
+                "generator": config.model_dump(mode="json", exclude={"steps", "options"}),
+                "options": options.model_dump(mode="json"),
+                "outside": fingerprint(config),
+                "precision": resolved.precision,
+                "seed": seed,
+            }
+            identity = training_identity(settings, (images, held_out))
+        training = GeneratorTraining(model, images, held_out, config, seed, state_dir, logs, identity)
         history, assessment = training.run()
     model.prepare_to_sample(images)
     return GeneratorRun(

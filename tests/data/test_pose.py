@@ -24,7 +24,7 @@ from evenhand.data.fingerprint import fingerprint
 from evenhand.data.image_tables import images_without_hand, load_table
 from evenhand.data.load import open_images
 from evenhand.data.pose_maps import num_channels, pose_maps
-from evenhand.data.pose_variation import NOISE_SIZE, Jitter, distances, interpolate, jitter, normalized
+from evenhand.data.pose_variation import NOISE_SIZE, Jitter, distances, interpolate, jitter, normalized, side
 from evenhand.data.prepare import prepare
 from evenhand.data.sidecar import DataSummary
 from evenhand.errors import UserError
@@ -185,6 +185,18 @@ def test_openpose_files_are_found_by_the_end_of_the_path(tmp_path: Path) -> None
     assert not np.any(lost)
 
 
+def test_a_file_of_openpose_serves_one_image_only(tmp_path: Path, make_folder: Any) -> None:
+    root, poses = make_folder({"a": 2, "b": 2}), tmp_path / "poses"
+    config = Data(source="folder", path=str(root), image_size=8, keypoints=Keypoints(openpose=str(poses)))
+    for name in ("a/000", "b/000", "001"):
+        (poses / name).parent.mkdir(parents=True, exist_ok=True)
+        (poses / f"{name}_keypoints.json").write_text(json.dumps({"people": [person("left", 0.5)]}))
+    with pytest.raises(UserError, match=r"001_keypoints\.json: .*folder/a/001\.png and folder/b/001\.png would"):
+        prepare(config, 0)
+    (poses / "b" / "001_keypoints.json").write_text(json.dumps({"people": []}))
+    assert len(prepare(config, 0).image_set) == 4
+
+
 # ------------------------------------------------------------------------------------------------ new poses
 
 
@@ -241,6 +253,16 @@ def test_the_shape_of_a_hand_knows_neither_place_nor_size_nor_side() -> None:
     np.testing.assert_allclose(normalized(other), shape, atol=1e-4)
     np.testing.assert_allclose(normalized(mirrored), shape, atol=1e-4)
     np.testing.assert_allclose((shape**2).sum(-1).mean(-1), 1.0, rtol=1e-4)
+
+
+def test_the_side_of_a_hand_by_hand() -> None:
+    """Wrist below, index finger's knuckle to the left of the little finger's: the back of a right hand."""
+    keypoints = np.zeros((4, 21, 3), np.float32)
+    keypoints[:, [pose.WRIST, 5, 17]] = [[0.5, 0.9, 1.0], [0.4, 0.5, 1.0], [0.6, 0.5, 1.0]]
+    keypoints[1, :, 0] = 1.0 - keypoints[1, :, 0]
+    keypoints[2, :, :2] = keypoints[2, :, 1::-1] * [1, -1]  # turned by a quarter
+    keypoints[3, 17] = 0.0
+    np.testing.assert_array_equal(side(keypoints), [1.0, -1.0, 1.0, 0.0])
 
 
 def test_distances_by_hand() -> None:

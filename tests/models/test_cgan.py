@@ -14,7 +14,7 @@ from evenhand.errors import UserError
 from evenhand.models.generators import cgan
 from evenhand.models.networks import seeded
 from evenhand.models.training.conditional_generator import Batch
-from evenhand.models.training.differentiable_augmentation import translate
+from evenhand.models.training.differentiable_augmentation import augment, translate
 from tests.tables import noise
 
 LABELS = [0, 1, 2, 2]
@@ -60,6 +60,7 @@ def test_s3_is_trained_as_s3_says() -> None:
         "beta_1": 0.9,
         "dropout": 0.3,
         "translation": 0.0,
+        "augmentation": (),
         "diversity": 0.0,
         "average_decay": 0.0,
         "width": 16,
@@ -73,6 +74,24 @@ def test_conv_has_defaults_of_its_own_that_options_override() -> None:
     assert cgan.Options().learning_rate == 1e-3
     assert cgan.Options(learning_rate=5e-4).learning_rate == 5e-4
     assert parse_options(cgan.Options, cgan.Options().model_dump(), "generator.options") == cgan.Options()
+
+
+def test_augmentation_is_added_to_the_displacement_or_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cgan.Options(augmentation=("cutout",)).translation == 0.1
+    moved = parse_options(cgan.Options, {"augmentation": ["translation", "cutout"]}, "generator.options")
+    assert moved.translation == 0.0
+    assert parse_options(cgan.Options, moved.model_dump(mode="json"), "generator.options") == moved
+    with pytest.raises(UserError, match="translation must be 0"):
+        parse_options(cgan.Options, {"augmentation": ["translation"], "translation": 0.2}, "generator.options")
+    seen: list[Any] = []
+    images, labels, seed = noise((8, 8, 1), [1] * 4).images.astype(np.float32), tf.constant(LABELS), tf.constant([3, 4])
+    for options in ({}, {"augmentation": ("flip", "cutout")}):
+        model = build((8, 8, 1), **options)
+        monkeypatch.setattr(model, "discriminator", lambda given, training: seen.append(given[0]))
+        model._judge(images, labels, seed)
+    displaced = translate(images, 0.1, seed)
+    np.testing.assert_array_equal(seen[0], displaced)
+    np.testing.assert_array_equal(seen[1], augment(displaced, ("flip", "cutout"), seed))
 
 
 def test_impossible_option_is_refused() -> None:

@@ -87,6 +87,30 @@ def test_generation_of_another_model_is_passed_over(tmp_path: Path, caplog: pyte
     np.testing.assert_array_equal(variables[0], [0.0, 0.0, 0.0])
 
 
+def test_generation_of_another_training_is_passed_over_and_then_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint.save(tmp_path, _variables(1.0), 100, identity="one")
+    variables = _variables(0.0)
+    assert checkpoint.restore(tmp_path, variables, identity="two") is None
+    assert "other settings or images" in caplog.text
+    assert float(variables[0]) == 0.0
+    checkpoint.save(tmp_path, _variables(2.0), 10, identity="two")
+    assert [path.stem for path in tmp_path.glob("*.json")] == ["step-00000010"]
+    assert checkpoint.restore(tmp_path, variables, identity="two") is not None
+    assert float(variables[0]) == 2.0
+
+
+def test_generation_of_more_steps_than_asked_for_is_passed_over(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, _variables(1.0), 10)
+    checkpoint.save(tmp_path, _variables(2.0), 20)
+    variables = _variables(0.0)
+    restored = checkpoint.restore(tmp_path, variables, most_steps=15)
+    assert restored is not None and restored.step == 10
+    assert float(variables[0]) == 1.0
+    assert checkpoint.restore(tmp_path, variables, most_steps=5) is None
+
+
 def test_unfinished_write_leaves_what_was_there(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, _variables(1.0), 10)
     (tmp_path / ".step-00000020.npz.4711").write_bytes(b"half")
@@ -109,7 +133,7 @@ def test_a_finished_training_leaves_nothing(tmp_path: Path) -> None:
 def test_manifest_holds_the_checksum(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, _variables(1.0), 10)
     manifest = json.loads((tmp_path / "step-00000010.json").read_text())
-    assert set(manifest) == {"step", "sha256", "names", "extra"}
+    assert set(manifest) == {"step", "identity", "sha256", "names", "extra"}
     assert len(manifest["sha256"]) == 64
 
 

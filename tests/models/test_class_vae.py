@@ -265,10 +265,21 @@ def test_nobody_comes_twice_in_a_convex_mixture() -> None:
     assert present.all()
     assert (np.diff(np.sort(rows, axis=1), axis=1) > 0).all()
     assert set(rows.ravel()) == set(range(7))
-    rows, present = choose(bank("convex", (3, 1), members=4), 0)
+    rows, present = choose(bank("convex", (5, 3), members=4), 1)
     assert present[:, :3].all()
     assert not present[:, 3].any()
     np.testing.assert_array_equal(np.sort(rows[:, :3], axis=1), [[0, 1, 2]] * 600)
+
+
+def test_more_members_than_there_are_take_no_room() -> None:
+    assert bank("neighbours", (9, 1), members=100_000).nearest.shape == (10, 8)
+    assert bank("neighbours", (1, 1), members=5).nearest.shape == (2, 1)
+    assert bank("convex", (9, 1), members=100_000).members == 9
+    # All others alike often.
+    rows, _ = choose(bank("neighbours", (5, 1), members=100_000), 0, 4000)
+    often = np.unique(rows[rows[:, 0] == 2, 1], return_counts=True)
+    assert often[0].tolist() == [0, 1, 3, 4]
+    np.testing.assert_allclose(often[1], 200, rtol=0.3)
 
 
 def test_an_only_image_is_jittered() -> None:
@@ -312,7 +323,16 @@ def test_rate_falls_along_a_cosine() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"pixel_variance": 0.0}, {"weights": [1.0, 0.0]}, {"sharing": "some"}, {"members": 1}]
+    "options",
+    [
+        {"pixel_variance": 0.0},
+        {"pixel_variance": float("nan")},
+        {"weights": [1.0, 0.0]},
+        {"weights": [float("nan"), 1.0]},
+        {"weights": [0.0, float("inf")]},
+        {"sharing": "some"},
+        {"members": 1},
+    ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=rf"generator\.options\.{next(iter(options))}"):

@@ -67,6 +67,16 @@ def test_every_update_takes_one_turn_in_a_step() -> None:
     assert (model.weight(model.first), model.weight(model.second), model.steps_done) == (-2.0, -2.0, 3)
 
 
+def test_warm_up_lasts_until_every_network_learns() -> None:
+    assert Toy({}, {"stop": 4}).warm_up == 0
+    model = Toy({"stop": 3}, {"start": 3})
+    assert model.warm_up == 3
+    # A further update of a network that has learnt before is no warm-up.
+    one, two = model.updates
+    model.set_updates([one, two, Update("late", (model.first,), keras.optimizers.SGD(1.0), start=9)])
+    assert model.warm_up == 3
+
+
 def test_repeat_takes_several_turns() -> None:
     model = Toy({"repeat": 5}, {})
     assert model.batches_per_step == 5

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from evenhand.models.training.differentiable_augmentation import Policy, augment
 
 POLICIES: tuple[Policy, ...] = (
+    ("flip",),
     ("color",),
     ("translation",),
     ("cutout",),
@@ -57,6 +58,17 @@ def test_gradient_passes(policy: Policy) -> None:
     gradient = tape.gradient(total, before).numpy()
     assert np.isfinite(gradient).all()
     assert (np.abs(gradient).sum(axis=(1, 2, 3)) > 0.0).all()
+
+
+def test_flip_mirrors_about_half_the_images_and_changes_nothing_else() -> None:
+    before = images(400)
+    after = augment(before, ("flip",), SEED).numpy()
+    is_mirrored = (after == before[:, :, ::-1]).all(axis=(1, 2, 3))
+    np.testing.assert_array_equal(after[~is_mirrored], before[~is_mirrored])
+    assert 0.4 < is_mirrored.mean() < 0.6
+    # Of the other changes nothing depends on whether there is mirroring.
+    moved = augment(before, ("translation", "flip"), SEED).numpy()
+    np.testing.assert_array_equal(moved, augment(after, ("translation",), SEED))
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (32, 32), (15, 9)])

@@ -11,11 +11,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
-from evenhand.config import Generator
+from evenhand.config import Generator, RunConfig, parse_options
 from evenhand.data.image_table import ImageTable
 from evenhand.errors import UserError
 from evenhand.models.generator_artifact import GeneratorCard, load_sampler, save_generator
 from evenhand.models.generators import folder
+from evenhand.models.preflight import check_models
 from evenhand.models.sample_generator import capped, sample_generator
 from evenhand.models.train_generator import train_generator
 from tests.tables import noise
@@ -96,6 +97,26 @@ def test_a_folder_of_nothing_is_refused(tmp_path: Path, files: list[str] | None,
         save(root / name, plain(1))
     with pytest.raises(UserError, match=problem):
         build(root)
+
+
+def test_a_wrong_folder_is_told_before_anything_is_read_and_names_the_option(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty" / "a").mkdir(parents=True)
+    save(tmp_path / "flat" / "0.png", plain(1))
+    for path, problem in (
+        (tmp_path / "none", "is no folder"),
+        (tmp_path / "flat" / "0.png", "is no folder"),
+        (tmp_path / "empty", "holds no images in class folders"),
+        (tmp_path / "flat", "holds no images in class folders"),
+    ):
+        with pytest.raises(UserError, match=rf"^generator\.options\.path: .*{problem}"):
+            check_models(RunConfig(generator=Generator(name="folder", options={"path": str(path)})))
+    check_models(RunConfig(generator=Generator(name="folder", options={"path": str(root)})))
+
+
+def test_the_home_folder_may_be_abbreviated(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(root.parent))
+    options = parse_options(folder.Options, {"path": "~/given"}, "generator.options")
+    assert folder.build(options, noise((8, 8, 1), (5, 4, 3)), seed=0).available == (3, 1, 0)
 
 
 def test_nothing_is_trained_and_everything_is_saved(root: Path, tmp_path: Path) -> None:

@@ -7,17 +7,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from evenhand import registry
-from evenhand.config import Generator, Section, parse_options
+from evenhand.config import Generator, RunConfig, Section, parse_options
 from evenhand.data.batches import batches
 from evenhand.data.export import export_images
 from evenhand.data.image_table import ImageTable
+from evenhand.errors import UserError
 from evenhand.models.generator_artifact import load_sampler, save_generator
+from evenhand.models.preflight import check_models
 from evenhand.models.train_generator import GeneratorRun, train_generator
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from tests.tables import noise
@@ -45,6 +48,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "spade": {"width": 2, "hidden": 4, "latent_size": 4, "discriminator_width": 4, "scales": 1},
 }
 """Options that make a generator small enough for tests, and take it through all its stages in four steps."""
+TRACES: dict[str, int] = {}
+"""How often the training step of `trained` was traced, by generator."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -79,12 +84,22 @@ def build(name: str, image_shape: tuple[int, int, int] = (8, 8, 1)) -> Condition
 def train(name: str, steps: int = 4, **settings: Any) -> GeneratorRun:
     given = options(name).model_dump(mode="json")
     config = Generator(name=name, steps=steps, batch_size=8, monitor=None, options=given)
+    # As in a process of its own: see seed_everything.
+    keras.backend.clear_session(free_memory=False)
     return train_generator(table(), config, seed=0, deterministic=True, **settings)
 
 
 @cache
 def trained(name: str) -> GeneratorRun:
-    return train(name)
+    step = ConditionalGenerator.train_step
+
+    def counted(model: ConditionalGenerator, data: Any) -> Any:
+        TRACES[name] = TRACES.get(name, 0) + 1
+        return step(model, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConditionalGenerator, "train_step", counted)
+        return train(name)
 
 
 def weights(model: ConditionalGenerator) -> list[NDArray[Any]]:
@@ -135,7 +150,8 @@ def test_each_update_changes_only_its_own_networks(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_are_finite_and_logged(name: str) -> None:
     run = trained(name)
-    for update in run.model.updates:
+    # What rests since a warm-up has nothing to log at the end.
+    for update in [update for update in run.model.updates if update.stop is None]:
         for metric in (f"{update.name}_loss", f"{update.name}_gradient_norm", *update.metrics):
             assert np.isfinite(run.history[-1][metric])
 
@@ -161,7 +177,8 @@ def test_saved_generator_draws_the_same_images(name: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_interrupted_and_resumed_equals_uninterrupted(name: str, tmp_path: Path) -> None:
-    train(name, steps=2, state_dir=tmp_path)
+    # A training may not end with its warm-up.
+    train(name, steps=max(2, build(name).warm_up + 1), state_dir=tmp_path)
     resumed = train(name, state_dir=tmp_path)
     whole = trained(name)
     assert resumed.model.steps_done == whole.model.steps_done
@@ -174,6 +191,7 @@ def test_the_training_step_is_never_traced_again(name: str) -> None:
     model = trained(name).model
     if not model.updates:
         pytest.skip("nothing is trained")
+    assert TRACES[name] == 1  # though the training had a milestone
     before = weights(model)
 
     def traced_again(data: Any) -> Any:
@@ -198,6 +216,17 @@ def test_the_training_step_is_never_traced_again(name: str) -> None:
         # The other tests know it as it was after four steps.
         for variable, value in zip(model.weights, before, strict=True):
             variable.assign(value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_too_few_steps_are_told_before_anything_is_built(name: str) -> None:
+    warm_up = build(name).warm_up
+    if not warm_up:
+        pytest.skip("all networks learn from the first step on")
+    config = Generator(name=name, options=options(name).model_dump(mode="json"), steps=warm_up)
+    with pytest.raises(UserError, match=rf"generator\.steps: is {warm_up}, but {name} warms up for {warm_up} steps"):
+        check_models(RunConfig(generator=config))
+    check_models(RunConfig(generator=config.model_copy(update={"steps": warm_up + 1})))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from evenhand import progress
+from evenhand import progress, registry
 from evenhand.config import Generator, Monitor
 from evenhand.data.image_table import ImageTable
+from evenhand.models.drawing_functions import sampler_in_memory
 from evenhand.models.extractors.cnn import FEATURES, train_extractor
 from evenhand.models.feature_extractor import FeatureExtractor
 from evenhand.models.generator_artifact import GeneratorCard, save_generator
 from evenhand.models.train_generator import GeneratorRun, train_generator
+from evenhand.models.training import findings
 from evenhand.models.training.best_weights import BestWeights
 from evenhand.models.training.conditional_generator import ConditionalGenerator
-from evenhand.models.training.monitor import Reference, sample_grid
+from evenhand.models.training.monitor import SCORE, MonitorCallback, Reference, sample_grid, sample_grids
 from tests.tables import noise
 
 
@@ -79,8 +81,21 @@ def test_held_out_images_are_used_where_there_are_enough(extractor: FeatureExtra
     many = noise((8, 8, 1), (60, 40))
     assert Reference(table, many, extractor).name == "held-out images"
     assert Reference(table, noise((8, 8, 1), (60, 39)), extractor).name == "training images"
-    # A class that is not among the held-out images takes no part.
-    assert Reference(table, noise((8, 8, 1), (100, 0)), extractor).classes.tolist() == [0]
+
+
+def test_a_class_without_held_out_images_is_watched_too(extractor: FeatureExtractor) -> None:
+    table = shades()
+    reference = Reference(table, table.rows(np.arange(100) % 30), extractor)
+    assert (reference.classes.tolist(), reference.compared.tolist()) == ([0, 1], [0])
+    images, labels = reference.draw(lambda labels, seeds: table.images[np.where(labels == 0, seeds % 30, 33)])
+    assert np.bincount(labels).tolist() == [64, 64]
+    score, diversity = reference.judge(images, labels)
+    assert diversity[0] == pytest.approx(1.0, abs=0.4)
+    (found,) = findings.collapse(diversity, table.class_names)
+    assert "'bright'" in found and "'dark'" not in found
+    # There are no real images of it to compare with.
+    others = np.where(labels[:, None, None, None] == 1, 255 - images, images)
+    assert reference.judge(others, labels)[0] == score
 
 
 def test_looks_are_logged(run: GeneratorRun, logs: Path) -> None:
@@ -123,6 +138,67 @@ def test_an_interruption_changes_nothing(run: GeneratorRun, tmp_path: Path, monk
         np.testing.assert_array_equal(np.asarray(expected), np.asarray(actual))
 
 
+def scored(monkeypatch: pytest.MonkeyPatch, *scores: float) -> None:
+    """Gives the looks these scores, and 100 to those that follow."""
+    left = list(scores)
+
+    def judge(self: Reference, images: Any, labels: Any) -> tuple[float, Any]:
+        return left.pop(0) if left else 100.0, np.ones(2)
+
+    monkeypatch.setattr(Reference, "judge", judge)
+
+
+@pytest.mark.parametrize(
+    ("every", "first", "second"),
+    [
+        (500, (5.0, 4.0), (1.0, 2.0, 3.0)),  # killed before the first checkpoint, and judged otherwise afterwards
+        (60, (2.0, 1.0), (3.0, 4.0)),  # killed after a better look than the checkpoint knows, likewise
+    ],
+)
+def test_best_weights_are_of_the_attempt_that_ended(
+    every: int, first: tuple[float, ...], second: tuple[float, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evenhand.models.training.generator_training.CHECKPOINT_EVERY_STEPS", every)
+
+    def interrupt(report: progress.Progress) -> None:
+        if report.done >= 90:
+            raise Stopped
+
+    scored(monkeypatch, *first)
+    with pytest.raises(Stopped), progress.listen(interrupt):
+        train(state_dir=tmp_path)
+    scored(monkeypatch, *second)
+    resumed = train(state_dir=tmp_path)
+    assert resumed.assessment is not None and resumed.assessment.kept_step == 40
+    after_40 = train(steps=40).model
+    for expected, actual in zip(after_40.trainable_weights, resumed.model.trainable_weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(expected), np.asarray(actual))
+
+
+def test_a_warm_up_is_neither_kept_nor_logged_as_adversarial(monkeypatch: pytest.MonkeyPatch) -> None:
+    scored(monkeypatch, 1.0, 2.0, 3.0, 4.0)
+    options = {"warm_up_steps": 60}
+    config = Generator(name="bagan", steps=160, batch_size=8, options=options, monitor=Monitor(every=40))
+    run = train_generator(shades(), config)
+    assert run.assessment is not None
+    # 40 and 80 are before a whole interval of adversarial training.
+    assert [row["step"] for row in run.assessment.scores] == [40, 80, 120, 160, 120]
+    assert run.assessment.kept_step == 120
+    assert "autoencoder_loss" in run.history[0] and "discriminator_loss" not in run.history[0]
+    assert "discriminator_loss" in run.history[-1] and "autoencoder_loss" not in run.history[-1]
+
+
+def test_a_resumed_training_does_not_keep_its_warm_up(extractor: FeatureExtractor) -> None:
+    module = registry.load("models.generators", "bagan")
+    model = module.build(module.Options(warm_up_steps=60), shades(), seed=0)
+    reference, best = Reference(shades(), None, extractor), BestWeights(model)
+    monitor = MonitorCallback(model, shades(), reference, sampler_in_memory(model), every=40, steps=160, best=best)
+    monitor.resume([{"step": 40, SCORE: 1.0}, {"step": 80, SCORE: 2.0}])
+    assert monitor.best_step is None
+    monitor.resume([{"step": 80, SCORE: 1.0}, {"step": 120, SCORE: 2.0}])
+    assert monitor.best_step == 120
+
+
 def test_short_trainings_and_none_are_not_watched() -> None:
     assert train(steps=99).assessment is None
     config = Generator(name="cgan", steps=100, batch_size=8, monitor=None)
@@ -149,10 +225,9 @@ class Number(ConditionalGenerator):
         return tf.zeros((len(labels), 1, 1, 1)) + self.value
 
 
-@pytest.mark.parametrize("on_disk", [False, True])
-def test_best_weights_by_hand(on_disk: bool, tmp_path: Path) -> None:
+def test_best_weights_by_hand() -> None:
     model = Number()
-    best = BestWeights(model, tmp_path if on_disk else None)
+    best = BestWeights(model)
     for step, score in ((10, 3.0), (20, 1.0), (30, 2.0), (40, 1.0), (50, float("nan"))):
         model.value.assign(float(step))
         model.step.assign(step)
@@ -168,6 +243,17 @@ def test_grid_has_a_row_for_each_class() -> None:
     assert grid.shape == (4, 24, 1)
     assert (grid[:2] == 2).all()
     assert (grid[2:] == 5).all()
+
+
+def test_further_classes_stand_in_further_grids() -> None:
+    labels = np.repeat(np.arange(23), 8).astype(np.int32)
+    images = np.repeat(labels + 1, 6).reshape(-1, 2, 3, 1).astype(np.uint8)
+    first, second = grids = sample_grids(images, labels)
+    assert grids.shape == (2, 40, 24, 1)
+    np.testing.assert_array_equal(first[::2, 0, 0], np.arange(1, 21))
+    np.testing.assert_array_equal(second[::2, 0, 0], [21, 22, 23, *[0] * 17])
+    few, kinds = images[labels < 3], labels[labels < 3]
+    np.testing.assert_array_equal(sample_grids(few, kinds), sample_grid(few, kinds)[None])
 
 
 def test_watching_changes_nothing_in_training() -> None:

@@ -303,7 +303,9 @@ def train(steps: int, **options: Any) -> GeneratorRun:
 
 
 def test_extractor_starts_as_the_encoder() -> None:
-    model = train(2, space="pixel").model
+    model = build(space="pixel")
+    (start,) = model.milestones().values()
+    start(noise((8, 8, 1), COUNTS))
     for one, two in zip(model.encoder.get_weights(), model.extractor.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
 

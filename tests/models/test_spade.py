@@ -16,6 +16,7 @@ from evenhand.config import Generator, RunConfig, parse_options
 from evenhand.data.image_table import ImageTable
 from evenhand.data.pose_variation import Jitter
 from evenhand.errors import UserError
+from evenhand.models import train_generator as training
 from evenhand.models.banks.pose_bank import DRAWN_SIZE, PoseBank
 from evenhand.models.generator_artifact import load_sampler, save_generator
 from evenhand.models.generators import _perceptual, spade
@@ -222,6 +223,8 @@ def test_perceptual_distance_by_hand() -> None:
 def test_perceptual_weights_that_are_missing_or_none_are_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no file"):
         build(perceptual_weights=str(tmp_path / "none.h5"))
+    with pytest.raises(UserError, match=r"perceptual_weights: there is no file"):
+        spade.fingerprint(spade.Options(perceptual_weights=str(tmp_path / "none.h5")))
     (tmp_path / "vgg.weights.h5").write_bytes(b"nothing")
     with pytest.raises(UserError, match="does not fit VGG19"):
         build(perceptual_weights=str(tmp_path / "vgg.weights.h5"))
@@ -250,6 +253,44 @@ def test_the_bank_draws_poses_of_the_class() -> None:
     assert between[:, 0, 0].std() > 0.1 * (high - low)[0, 0]
     alone = bank.draw(labels[-1:], numbers[-1:], interpolates=True, strength=Jitter()).numpy()
     assert 1e-4 < np.abs(alone[0, :, :2] - images.keypoints[8, :, :2]).max() < 0.5
+
+
+def test_between_a_pose_and_its_mirror_image_nothing_is_drawn() -> None:
+    images = table((2, 1))
+    assert images.keypoints is not None
+    images.keypoints[1] = images.keypoints[0]
+    images.keypoints[1, :, 0] = 1.0 - images.keypoints[0, :, 0]
+    numbers = np.random.default_rng(0).normal(size=(200, DRAWN_SIZE)).astype(np.float32)
+    poses = PoseBank(images).draw(np.zeros(200, np.int32), numbers, interpolates=True, strength=STILL).numpy()
+    apart = np.abs(poses[:, None] - images.keypoints[None, :2]).max((2, 3))
+    np.testing.assert_allclose(apart.min(1), 0.0, atol=1e-6)
+    assert set(apart.argmin(1)) == {0, 1}
+
+
+def test_no_image_without_a_hand_is_learnt_or_held_against(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    images, held_out = table((5, 3, 1)), table((2, 2, 2), seed=1)
+    assert images.keypoints is not None and held_out.keypoints is not None
+    images.keypoints[[1, 6]] = 0
+    held_out.keypoints[0] = 0
+    seen: list[ImageTable] = []
+
+    class Recorder:
+        def __init__(self, model: Any, *given: Any) -> None:
+            seen.extend(given[:2])
+
+        def run(self) -> tuple[list[Any], None]:
+            return [], None
+
+    monkeypatch.setattr(training, "GeneratorTraining", Recorder)
+    train_generator(images, Generator(name="spade", options=TINY, steps=1), held_out=held_out)
+    assert [list(each.ids) for each in seen] == [list("0234578"), list("12345")]
+    np.testing.assert_array_equal(seen[0].images, images.images[[0, 2, 3, 4, 5, 7, 8]])
+    assert "2 of 9 images are left out" in caplog.records[0].getMessage()
+    # Others learn from all images.
+    train_generator(images, Generator(name="cgan", steps=1), held_out=held_out)
+    assert seen[2] is images and seen[3] is held_out
 
 
 def test_missing_key_points_are_told() -> None:
@@ -323,6 +364,14 @@ def test_a_generator_that_does_not_fit_is_told(other: tuple[spade.SPADE, str], t
     ):
         with pytest.raises(UserError, match=sentence):
             build(images, labels=False, initial=folder, **options)
+    for index in ("{", "[]", '{"GeneratorTrainer/generator": 1}'):
+        (tmp_path / "artifacts.json").write_text(index)
+        with pytest.raises(UserError, match=r"generator\.options\.initial: .*artifacts\.json is no list"):
+            spade.fingerprint(spade.Options(labels=False, initial=str(tmp_path)))
+    (tmp_path / "artifacts.json").unlink()
+    (tmp_path / "generator.json").write_text("{")
+    with pytest.raises(UserError, match=r"generator\.json: describes no generator"):
+        spade.fingerprint(spade.Options(labels=False, initial=str(tmp_path)))
     with pytest.raises(UserError, match="initial needs labels: false"):
         parse_options(spade.Options, {"initial": "x"}, "generator.options")
 

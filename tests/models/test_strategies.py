@@ -129,7 +129,9 @@ def test_pretrain_finetune_follows_s1_and_corrects_the_prior():
     first, second = phases("pretrain_finetune", pretrain_share=0.25, fine_tune_learning_rate=0.1)
     assert (first.on, first.loss.name, first.learning_rate, first.share) == ("synthetic", "cross_entropy", 1.0, 0.25)
     assert (second.on, second.loss.name, second.learning_rate, second.share) == ("real", "balanced_softmax", 0.1, 0.75)
-    assert phases("pretrain_finetune", loss="cross_entropy")[1].loss.name == "cross_entropy"
+    assert second.sampling == "instance"
+    first, second = phases("pretrain_finetune", loss="cross_entropy", sampling="sqrt")
+    assert (second.loss.name, first.sampling, second.sampling) == ("cross_entropy", "balanced", "sqrt")
     _, second = phases("pretrain_finetune", first_layer_rate=0.1, frozen_share=0.25)
     assert (second.first_layer_rate, second.frozen_share) == (0.1, 0.25)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +11,7 @@ import tensorflow as tf
 from evenhand import progress
 from evenhand.config import Augmentation, Classifier, Device, EarlyStopping, Training
 from evenhand.data.image_table import ImageTable
-from evenhand.errors import EvenhandError, UserError
+from evenhand.errors import UserError
 from evenhand.models import serving
 from evenhand.models.phase import Phase
 from evenhand.models.train_classifier import ClassifierTraining, load_base, train_classifier
@@ -193,6 +195,28 @@ def test_interrupted_and_resumed_is_uninterrupted(images, tmp_path, stops_early)
     assert again.steps == whole.steps
 
 
+def test_the_state_of_another_training_is_passed_over(images, trained, tmp_path, caplog):
+    base, state = tmp_path / "base", tmp_path / "state"
+    serving.save_phase(trained, base)
+    inverted = replace(images, images=255 - images.images)
+    for table, phase, settings, given in [
+        (images, REAL, config(), {"steps": 5}),
+        (images, REAL, config(), {"steps": 5, "seed": 1}),
+        (images, REAL, config(), {"steps": 4, "seed": 1}),
+        (inverted, REAL, config(), {"steps": 4, "seed": 1}),
+        (inverted, REAL, config(learning_rate=0.01), {"steps": 4, "seed": 1}),
+        (inverted, REAL, config(learning_rate=0.01), {"steps": 4, "seed": 1, "base_model": base}),
+    ]:
+        found = train_classifier(table, phase, settings, **given, state_dir=state)
+        assert same(found, train_classifier(table, phase, settings, **given))
+    assert caplog.text.count("other settings or images") == 5
+    caplog.clear()
+    # What it depends on are the base model's weights, not the file, which is written anew.
+    serving.save_phase(trained, base)
+    assert same(found, train_classifier(table, phase, settings, **given, state_dir=state))
+    assert not caplog.text
+
+
 def test_progress_and_tensorboard_are_told(images, tmp_path):
     reports = []
     with progress.listen(reports.append):
@@ -211,7 +235,9 @@ def test_progress_and_tensorboard_are_told(images, tmp_path):
 
 
 def test_a_loss_that_explodes_is_told_in_words(images):
-    with pytest.raises(EvenhandError, match=r"not finite by step .*lower training\.learning_rate"):
+    with pytest.raises(
+        UserError, match=r"training\.learning_rate: .*'train classifier' was not finite by step .*lower"
+    ):
         train_classifier(images, REAL, config(learning_rate=1e30), steps=60)
 
 

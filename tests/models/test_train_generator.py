@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,10 +14,12 @@ import tensorflow as tf
 from evenhand import progress
 from evenhand.config import Device, Generator
 from evenhand.data.image_table import ImageTable
-from evenhand.errors import EvenhandError, UserError
+from evenhand.errors import UserError
 from evenhand.models.generator_artifact import GeneratorCard, load_sampler, save_generator
 from evenhand.models.sample_generator import sample_generator
 from evenhand.models.train_generator import train_generator
+from evenhand.models.training.fit_callbacks import HistoryCallback
+from evenhand.models.training.identity import training_identity
 
 CLASSES = ("dark", "bright")
 
@@ -96,12 +100,80 @@ def test_any_steps_per_execution_gives_the_same_weights() -> None:
         np.testing.assert_allclose(expected, actual, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("name", "options"), [("cgan", {"variant": "mlp_cgan_relu"}), ("bagan", {"warm_up_steps": 5})])
+def test_an_interruption_within_an_execution_changes_no_bit(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    def run(steps: int, state_dir: Path | None = None) -> Any:
+        config = Generator(name=name, steps=steps, batch_size=8, options=options, monitor=None)
+        return train_generator(table(), config, device=Device(steps_per_execution=4), state_dir=state_dir)
+
+    whole = run(12)
+    run(6, tmp_path)
+    assert_same(whole, run(12, tmp_path))
+
+
 def test_finished_training_is_taken_from_its_state(tmp_path: Path) -> None:
     first = train(5, state_dir=tmp_path)
     again = train(5, state_dir=tmp_path)
     assert again.history == first.history
     for expected, actual in zip(first.model.weights, again.model.weights, strict=True):
         np.testing.assert_array_equal(expected, actual)
+
+
+def assert_same(one: Any, two: Any) -> None:
+    for expected, actual in zip(one.model.weights, two.model.weights, strict=True):
+        np.testing.assert_array_equal(expected, actual)
+
+
+def test_state_of_another_training_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    options = {"variant": "mlp_cgan_relu"}
+    state = tmp_path / "state"
+    train(3, options=options, state_dir=state)
+    other = dataclasses.replace(table(), images=255 - table().images)
+    config = Generator(name="cgan", steps=3, batch_size=16, options=options)
+    cases: list[tuple[ImageTable, Generator, int]] = [
+        (table(), config, 1),
+        (other, config, 1),
+        (other, config.model_copy(update={"options": {**options, "learning_rate": 0.01}}), 1),
+    ]
+    for images, changed, seed in cases:
+        caplog.clear()
+        found = train_generator(images, changed, seed=seed, state_dir=state)
+        assert "other settings or images" in caplog.text
+    assert_same(found, train_generator(images, changed, seed=seed))
+    caplog.clear()
+    train_generator(images, changed, seed=seed, state_dir=state)
+    assert not caplog.text
+
+
+def test_an_identity_is_that_of_all_it_is_given() -> None:
+    images = dataclasses.replace(table(), keypoints=np.zeros((12, 21, 3), np.float32))
+    moved = np.zeros((12, 21, 3), np.float32)
+    moved[11, 20, 2] = 1.0
+    tables = [
+        (images, None),
+        (None, images),
+        (images, images),
+        (images.rows(slice(11)), None),
+        (dataclasses.replace(images, class_names=("a", "b")), None),
+        (dataclasses.replace(images, labels=images.labels[::-1].copy()), None),
+        (dataclasses.replace(images, keypoints=None), None),
+        (dataclasses.replace(images, keypoints=moved), None),
+    ]
+    found = [training_identity({"seed": 0}, each) for each in tables]
+    found += [training_identity({"seed": 1}, (images, None))]
+    found += [training_identity({"seed": 0}, (images, None), [np.array(weight, np.float32)]) for weight in (0, 1)]
+    assert len(set(found)) == len(found)
+    assert found[0] == training_identity({"seed": 0}, (images.rows(np.arange(12)), None))
+
+
+def test_state_of_more_steps_is_not_taken_for_fewer(tmp_path: Path) -> None:
+    options = {"variant": "mlp_cgan_relu"}
+    train(4, options=options, state_dir=tmp_path)
+    shorter = train(2, options=options, state_dir=tmp_path)
+    assert (shorter.steps, shorter.model.steps_done) == (2, 2)
+    assert_same(shorter, train(2, options=options))
+    # More steps go on from there.
+    assert_same(train(4, options=options, state_dir=tmp_path), train(4, options=options))
 
 
 def test_mixed_precision_trains(tmp_path: Path) -> None:
@@ -119,8 +191,21 @@ def test_xla_trains() -> None:
 
 
 def test_divergence_is_told_in_words() -> None:
-    with pytest.raises(EvenhandError, match="diverged, lower the learning rate"):
+    with pytest.raises(UserError, match=r"generator\.options: .*diverged: .* of 60; lower the learning rate"):
         train(60, options={"learning_rate": 1e30})
+
+
+def test_divergence_names_the_best_weights_so_far() -> None:
+    history = HistoryCallback("train generator", steps=100, every=50, step=lambda: 70, best_step=lambda: 40)
+    history.set_model(keras.Sequential())
+    with pytest.raises(UserError, match=r"at step 70 of 100, and the best .* step 40; .* set generator\.steps to 40"):
+        history.on_train_batch_end(69, {"loss": float("nan")})
+
+
+def test_a_training_within_the_warm_up_is_refused() -> None:
+    config = Generator(name="bagan", steps=5, batch_size=16, options={"warm_up_steps": 5})
+    with pytest.raises(UserError, match=r"generator\.steps: is 5, but bagan warms up for 5 steps"):
+        train_generator(table(), config)
 
 
 def test_unknown_option_names_the_nearest() -> None:

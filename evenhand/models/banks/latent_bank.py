@@ -27,18 +27,19 @@ class LatentBank(keras.layers.Layer):
       choice: who is mixed. `pairs`: two images of the class, any two alike often. `neighbours`: one image, and one of
         the `members` nearest to it. `convex`: `members` images from all over the class. A class with fewer images
         gives those it has, an only one itself.
-      members: see `choice`; pairs take no notice of it.
+      members: see `choice`; pairs take no notice of it, and more than the largest class can give are not kept.
     """
 
     def __init__(self, counts: Sequence[int], latent_size: int, choice: Choice, members: int) -> None:
         super().__init__(trainable=False, dtype="float32")
         self.counts = np.asarray(counts, np.int32)
         self.starts = np.cumsum(self.counts, dtype=np.int32) - self.counts
-        self.choice, self.members = choice, members if choice == "convex" else 2
-        total = int(self.counts.sum())
+        largest, total = int(self.counts.max()), int(self.counts.sum())
+        self.choice, self.members = choice, max(min(members, largest), 2) if choice == "convex" else 2
+        neighbours = min(members, max(largest - 1, 1))
         self.means = self._state("means", (total, latent_size), "float32")
         self.deviations = self._state("deviations", (total, latent_size), "float32")
-        self.nearest = self._state("nearest", (total, members), "int32") if choice == "neighbours" else None
+        self.nearest = self._state("nearest", (total, neighbours), "int32") if choice == "neighbours" else None
         self.built = True
 
     def fill(self, means: NDArray[np.float32], deviations: NDArray[np.float32]) -> None:

@@ -12,7 +12,7 @@ from keras import ops
 
 from evenhand.data.image_table import ImageTable
 from evenhand.data.pose import NUM_KEYPOINTS, has_hand
-from evenhand.data.pose_variation import NOISE_SIZE, Jitter, interpolate, jitter
+from evenhand.data.pose_variation import NOISE_SIZE, Jitter, interpolate, jitter, side
 from evenhand.errors import UserError
 
 Tensor = Any
@@ -70,7 +70,8 @@ class PoseBank(keras.layers.Layer):
         Args:
           labels: int32[n].
           noise: float32[n, `DRAWN_SIZE`], standard normal.
-          interpolates: take what lies between two poses of the class rather than one of them.
+          interpolates: take what lies between two poses of the class rather than one of them, where both are hands of
+            one side: between a pose and its mirror image lies no hand.
           strength: of the jitter.
 
         Returns:
@@ -79,7 +80,9 @@ class PoseBank(keras.layers.Layer):
         numbers = 0.5 * (1.0 + tf.math.erf(noise[:, :3] / math.sqrt(2.0)))
         poses = self._choose(labels, numbers[:, 0])
         if interpolates:
-            poses = interpolate(poses, self._choose(labels, numbers[:, 1]), numbers[:, 2])
+            others = self._choose(labels, numbers[:, 1])
+            alike = side(poses) * side(others) > 0
+            poses = tf.where(alike[:, None, None], interpolate(poses, others, numbers[:, 2]), poses)
         return jitter(poses, noise[:, 3:], strength)
 
     def _choose(self, labels: Tensor, numbers: Tensor) -> Tensor:

@@ -64,10 +64,16 @@ def _artifact(folder: str) -> str:
     index = os.path.join(folder, _INDEX)
     if os.path.exists(os.path.join(folder, FILE_NAME)) or not os.path.isfile(index):
         return folder
-    with open(index, encoding="utf-8") as file:
-        return os.path.join(folder, json.load(file).get(_KEY, ""))
+    try:
+        with open(index, encoding="utf-8") as file:
+            return os.path.join(folder, json.load(file).get(_KEY, ""))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(_WHERE, f"{index} is no list of a run's artifacts", "name the folder of a whole run") from error
 
 
 def _saved_values(artifact: str) -> list[Any]:
-    loaded = tf.saved_model.load(artifact)
+    try:
+        loaded = tf.saved_model.load(artifact)
+    except OSError as error:
+        raise UserError(_WHERE, f"the generator in {artifact} cannot be read", "name a whole one") from error
     return [variable.numpy() for variable in getattr(loaded, "transferable", [])]

@@ -24,6 +24,18 @@ def weighted_distance(features: list[Tensor], targets: list[Tensor]) -> Tensor:
     )
 
 
+def check_weights(weights: str) -> None:
+    """Looks for the file, without reading it.
+
+    Raises:
+      UserError: if there is none.
+    """
+    if not os.path.isfile(weights):
+        raise UserError(
+            "generator.options.perceptual_weights", f"there is no file {weights}", "give VGG19's weights or null"
+        )
+
+
 class PerceptualDistance:
     """The distance of images from targets; no part of the model that uses it, since it is neither trained nor saved.
 
@@ -37,10 +49,7 @@ class PerceptualDistance:
     """
 
     def __init__(self, weights: str) -> None:
-        if not os.path.isfile(weights):
-            raise UserError(
-                "generator.options.perceptual_weights", f"there is no file {weights}", "give VGG19's weights or null"
-            )
+        check_weights(weights)
         try:
             network = keras.applications.VGG19(include_top=False, weights=weights)
         except (OSError, ValueError) as error:

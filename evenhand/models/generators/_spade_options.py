@@ -16,7 +16,11 @@ _LARGE = 64
 
 
 class Options(Section):
-    """Options of `spade`; the paper's networks have width 64, hidden 128 and discriminator_width 64.
+    """Options of `spade`; with the paper's widths it has width 64, hidden 128 and discriminator_width 64.
+
+    Normalisation and judges are then the paper's; how the generator is laid out is ours: one block at the smallest map
+    and one after each doubling, at most 8 times `width` channels. NVlabs' code has two more blocks in the middle and 16
+    times, S1's is smaller.
 
     The paper's learning rates are 1e-4 and 4e-4, for tens of thousands of steps. Measured on 1120 Sign Language Digits
     of 32x32 pixels after 300 steps of 16: a small classifier trained on synthetic images alone is right on 0.65 of the
@@ -45,7 +49,7 @@ class Options(Section):
       average_decay: of the running average of the generator that draws.
       augmentation: random changes of what the judges see; the paper has none.
       jitter: of the poses that are drawn.
-      interpolation: draw what lies between two poses of a class, too.
+      interpolation: draw what lies between two poses of a class, too, where they are no mirror images of each other.
       d2d_weight: of the data-to-data cross-entropy.
       embedding_size: of its embedding.
       temperature: of it.

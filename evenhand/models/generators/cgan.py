@@ -29,7 +29,7 @@ from evenhand.models.networks import cgan as cgan_networks
 from evenhand.models.networks import seeded
 from evenhand.models.training.averaged_generator import AveragedGenerator
 from evenhand.models.training.conditional_generator import Batch
-from evenhand.models.training.differentiable_augmentation import translate
+from evenhand.models.training.differentiable_augmentation import Policy, augment, translate
 from evenhand.models.training.update import Update
 
 Tensor = Any
@@ -38,7 +38,7 @@ DISCRIMINATOR, GENERATOR = "discriminator", "generator"
 JUDGES_IMAGES = True
 
 _fold = tf.random.experimental.stateless_fold_in
-_TRANSLATE_REAL, _TRANSLATE_SYNTHETIC, _OTHER_LATENTS = 1, 2, 3
+_MOVE_REAL, _MOVE_SYNTHETIC, _OTHER_LATENTS = 1, 2, 3
 _LEAST_SPREAD = 1e-3
 
 # Measured on 260 digits of 32x32 pixels, 90 to 3 a class, 700 to 1000 steps of 64: a small classifier trained on the
@@ -70,6 +70,8 @@ class Options(Section):
       dropout: in the discriminator.
       translation: largest displacement, as a share of the size, of what the discriminator sees (see
         `differentiable_augmentation`).
+      augmentation: what else is done to it; with `translation` among it, by an eighth of the size, the option
+        `translation` is 0.
       diversity: weight of the mode-seeking loss: the inverse of the mean absolute difference between two images of a
         class over that of their latents (Mao et al., Mode Seeking GANs, 2019, equation 3).
       average_decay: decay of the running average of the generator that images are drawn from; 0 draws from the
@@ -86,6 +88,7 @@ class Options(Section):
     beta_1: float = Field(0.9, ge=0.0, lt=1.0)
     dropout: float = Field(0.3, ge=0.0, lt=1.0)
     translation: float = Field(0.0, ge=0.0, lt=1.0)
+    augmentation: Policy = ()
     diversity: float = Field(0.0, ge=0.0)
     average_decay: float = Field(0.0, ge=0.0, lt=1.0)
     width: int = Field(16, ge=1)
@@ -94,8 +97,15 @@ class Options(Section):
     @classmethod
     def _defaults_of_the_variant(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("variant", "conv") == "conv":
-            return {**_CONV_DEFAULTS, **values}
+            own = {"translation": 0.0} if "translation" in (values.get("augmentation") or ()) else {}
+            return {**_CONV_DEFAULTS, **own, **values}
         return values
+
+    @model_validator(mode="after")
+    def _moves_once(self) -> Options:
+        if self.translation and "translation" in self.augmentation:
+            raise ValueError("augmentation has translation, so the option translation must be 0 or absent")
+        return self
 
 
 class CGAN(AveragedGenerator):
@@ -122,10 +132,10 @@ class CGAN(AveragedGenerator):
         """S3's losses, from logits: BCE to 1 is softplus(-logit), BCE to 0 softplus(logit)."""
         latents = seeded.latents_for_batch(self.latent_size, batch.labels, seed)
         images = self.generator([latents, batch.labels], training=True)
-        synthetic = self._judge(images, batch.labels, _fold(seed, _TRANSLATE_SYNTHETIC))
+        synthetic = self._judge(images, batch.labels, _fold(seed, _MOVE_SYNTHETIC))
         if update.name == GENERATOR:
             return ops.mean(ops.softplus(-synthetic)) + self._sameness(images, latents, batch.labels, seed), {}
-        real = self._judge(batch.images, batch.labels, _fold(seed, _TRANSLATE_REAL))
+        real = self._judge(batch.images, batch.labels, _fold(seed, _MOVE_REAL))
         loss = (ops.mean(ops.softplus(-real)) + ops.mean(ops.softplus(synthetic))) / 2.0
         return loss, discriminator_accuracy(real, synthetic)
 
@@ -136,6 +146,7 @@ class CGAN(AveragedGenerator):
     def _judge(self, images: Tensor, labels: Tensor, seed: Tensor) -> Tensor:
         if self.options.translation:
             images = translate(images, self.options.translation, seed)
+        images = augment(images, self.options.augmentation, seed)
         return self.discriminator([images, labels], training=True)
 
     def _sameness(self, images: Tensor, latents: Tensor, labels: Tensor, seed: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ side in one step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -34,7 +35,7 @@ from evenhand.models.banks import latent_bank
 from evenhand.models.networks import seeded
 from evenhand.models.networks.class_vae import Decoder, Encoder, PixelVariance, Sizes
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
-from evenhand.models.training.differentiable_augmentation import translate
+from evenhand.models.training.differentiable_augmentation import flip, translate
 from evenhand.models.training.update import Update
 
 Tensor = Any
@@ -67,8 +68,9 @@ class Options(Section):
       interpolation: what is decoded. `pairs`: between any two images of the class; `neighbours`: between an image and
         one of the `members` images of its class whose latents are nearest; `convex`: a weighted mean of `members`
         images of the class, weights uniform among all that add up to 1; `prior`: latents drawn from N(0, I).
-      weights: least and largest weight a of the first of two images; beyond 0 and 1 the line is extended.
-      members: see `interpolation`.
+      weights: least and largest weight a of the first of two images, under `pairs` and `neighbours`; beyond 0 and 1 the
+        line is extended.
+      members: see `interpolation`; no more than there are in the largest class.
       jitter: standard deviations of the encoder that are added at random; an only image of a class, where nothing else
         differs, has at least 1.
       latent_size: numbers in a latent; null takes 16 for 28 pixels, 32 for 32, 64 for 64.
@@ -103,13 +105,15 @@ class Options(Section):
     @field_validator("pixel_variance")
     @classmethod
     def _is_positive(cls, value: Any) -> Any:
-        if value != "learned" and value <= 0.0:
-            raise ValueError("a variance must be above 0")
+        if value != "learned" and not 0.0 < value < math.inf:
+            raise ValueError("a variance must be above 0 and finite")
         return value
 
     @field_validator("weights")
     @classmethod
     def _in_order(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not all(map(math.isfinite, value)):
+            raise ValueError("weights must be finite numbers")
         if value[0] > value[1]:
             raise ValueError("the least weight stands first")
         return value
@@ -221,8 +225,7 @@ class ClassVAE(ConditionalGenerator):
         if self.options.shift:
             images = translate(images, self.options.shift, _fold(seed, _SHIFT))
         if self.options.flip:
-            coins = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], _fold(seed, _FLIP), alg="philox")
-            images = tf.where(coins < 0.5, images[:, :, ::-1], images)
+            images = flip(images, _fold(seed, _FLIP))
         return images
 
 

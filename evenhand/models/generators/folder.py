@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from evenhand import progress
 from evenhand.config import Data, Section
@@ -39,10 +41,15 @@ class Options(Section):
     Attributes:
       path: a folder with one folder of images for each class, named as the classes of the real images are. A class
         without a folder gets no synthetic images; folders with other names, and files that are no images or cannot be
-        read, are left out and counted in the log.
+        read, are left out and counted in the log. `~` is the home folder.
     """
 
     path: str = Field(min_length=1)
+
+    @field_validator("path")
+    @classmethod
+    def _at_home(cls, value: str) -> str:
+        return os.path.expanduser(value)
 
 
 class GivenImages(ConditionalGenerator):
@@ -95,9 +102,8 @@ def build(options: Options, images: ImageTable, *, seed: int) -> GivenImages:
     Raises:
       UserError: if the folder is none, or holds no readable image of any of the classes.
     """
-    if not os.path.isdir(options.path):
-        raise UserError(_WHERE, f"{options.path!r} is no folder", "give a folder with one folder of images per class")
-    source = folder_source.open_source(Data(source="folder", path=options.path))
+    with _told_of_the_option(options):
+        source = folder_source.open_source(Data(source="folder", path=options.path))
     rows, labels = _of_the_classes(source, images.class_names)
     height, _, channels = images.image_shape
     pixels, problems = _read(source, rows, height, channels)
@@ -122,8 +128,24 @@ def build(options: Options, images: ImageTable, *, seed: int) -> GivenImages:
 
 
 def fingerprint(options: Options) -> str:
-    """Digest over the folder's file names and contents: other images are another generator."""
-    return folder_source.fingerprint(Data(source="folder", path=options.path))
+    """Digest over the folder's file names and contents: other images are another generator.
+
+    Raises:
+      UserError: if the folder is none, or holds no images in folders of classes.
+    """
+    with _told_of_the_option(options):
+        return folder_source.fingerprint(Data(source="folder", path=options.path))
+
+
+@contextmanager
+def _told_of_the_option(options: Options) -> Iterator[None]:
+    """Errors of the source `folder` name the generator's option: `data.path` is right."""
+    if not os.path.isdir(options.path):
+        raise UserError(_WHERE, f"{options.path!r} is no folder", "give a folder with one folder of images per class")
+    try:
+        yield
+    except UserError as error:
+        raise UserError(_WHERE, f"{error.where!r} {error.problem}", error.remedy) from error
 
 
 def _of_the_classes(source: ImageSet, class_names: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

@@ -34,8 +34,11 @@ Where the paper contradicts itself or is silent, this is our reading:
    and `entropy_floor` bounds it. Large classes mix `members` images at a time (see `choice`), drawn anew for each
    sample, by the same law in training and in drawing, from at most `bank_images`: memory does not grow with a class.
 10. The largest class is never generated (lines 6 and 9). `majority: skip` is that, its samples stay untrained;
-    `include` draws it in both lines with probability 1 / K.
-11. "for j steps" has no number: j = 1, and `critic_steps` of the critic.
+    `include` draws it in both lines with probability 1 / K: in line 9 since a run may ask for its images, in line 6 too
+    since G would else be led by a D and a C that have never seen a synthetic one of it. Line 6's law for (50, 30, 15,
+    5) images is then (.25, .15, .2625, .3375), the paper's (0, .2, .35, .45).
+11. "for j steps" has no number: j = 1, and `critic_steps` of the critic. Nor has the balance of lines 10 and 11:
+    `classifier_weight` stays as it is all through the training; lower it, say to 0.1, where samples leave their class.
 12. Equations 7 to 9 are sums in the paper and averages in its tables; they measure, and nothing is trained on them.
 
 `refinement` leaves the hull, and is off: a residual network, trained against D, changes each number by at most that.

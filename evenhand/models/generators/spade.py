@@ -37,7 +37,7 @@ from evenhand.data.image_table import ImageTable
 from evenhand.data.pose_maps import num_channels, pose_maps
 from evenhand.models.banks.pose_bank import DRAWN_SIZE, PoseBank
 from evenhand.models.generators._initial_weights import initial_digest, load_initial
-from evenhand.models.generators._perceptual import PerceptualDistance
+from evenhand.models.generators._perceptual import PerceptualDistance, check_weights
 from evenhand.models.generators._spade_judging import Judged, Judges
 from evenhand.models.generators._spade_losses import feature_matching
 from evenhand.models.generators._spade_options import Options
@@ -217,6 +217,13 @@ def build(options: Options, images: ImageTable, *, seed: int) -> SPADE:
 
 
 def fingerprint(options: Options) -> str:
-    """Digest of the files that the options name; empty if they name none."""
-    files = [] if options.perceptual_weights is None else [("perceptual", options.perceptual_weights)]
+    """Digest of the files that the options name; empty if they name none.
+
+    Raises:
+      UserError: if one of them is not there.
+    """
+    files = []
+    if options.perceptual_weights is not None:
+        check_weights(options.perceptual_weights)
+        files.append(("perceptual", options.perceptual_weights))
     return ("" if options.initial is None else initial_digest(options.initial)) + (of_files(files) if files else "")

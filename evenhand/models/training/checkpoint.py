@@ -59,23 +59,42 @@ def to_array(variable: keras.Variable) -> NDArray[Any]:
     return np.asarray(tf.convert_to_tensor(variable.value))
 
 
-def save(folder: Path, variables: Sequence[keras.Variable], step: int, extra: Mapping[str, Any] | None = None) -> None:
-    """Writes a generation, then removes all but the newest `GENERATIONS`.
+def save(
+    folder: Path,
+    variables: Sequence[keras.Variable],
+    step: int,
+    extra: Mapping[str, Any] | None = None,
+    *,
+    identity: str = "",
+) -> None:
+    """Writes a generation, then removes all but this one and the newest before it, `GENERATIONS` in all.
+
+    A training only goes forward, so a generation of more steps is of another training, or of an attempt that was given
+    up; it goes too.
 
     Args:
       folder: where; made when absent. One training at a time may use it.
       variables: what to save, in an order that `restore` will be given again.
       step: training steps done.
       extra: anything JSON holds.
+      identity: of the training, see `identity.training_identity`; only a `restore` that is given the same finds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = folder / f"step-{step:08d}.npz"
     with replacing(arrays) as file:
         np.savez(file, *map(to_array, variables))
-    manifest = {"step": step, "sha256": _checksum(arrays), "names": _names(variables), "extra": dict(extra or {})}
+    manifest = {
+        "step": step,
+        "identity": identity,
+        "sha256": _checksum(arrays),
+        "names": _names(variables),
+        "extra": dict(extra or {}),
+    }
     replace_text(arrays.with_suffix(".json"), json.dumps(manifest))
     _sync_folder(folder)
-    for old in sorted(folder.glob("step-*.json"), reverse=True)[GENERATIONS:]:
+    generations = sorted(folder.glob("step-*.json"), reverse=True)
+    newest = generations.index(arrays.with_suffix(".json"))
+    for old in (*generations[:newest], *generations[newest + GENERATIONS :]):
         old.unlink()
         old.with_suffix(".npz").unlink(missing_ok=True)
     for leftover in folder.glob(".step-*"):  # of a process that was killed while it wrote
@@ -88,16 +107,25 @@ def discard(folder: Path | None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def restore(folder: Path | None, variables: Sequence[keras.Variable]) -> Restored | None:
-    """Sets `variables` from the newest generation that is whole and fits them.
+def restore(
+    folder: Path | None,
+    variables: Sequence[keras.Variable],
+    *,
+    identity: str = "",
+    most_steps: int | None = None,
+) -> Restored | None:
+    """Sets `variables` from the newest generation that is whole and of this training.
 
     Args:
       folder: where `save` wrote; None or an absent folder gives None.
       variables: the same as at `save`, in the same order.
+      identity: what `save` was given.
+      most_steps: those of the whole training; None for any number.
 
     Returns:
       What was restored, or None, with every variable as it was, when there is nothing to go on from. A generation that
-      is damaged or of another model is passed over with a warning in the log.
+      is damaged, of another model or training, or of more steps than asked for is passed over with a warning in the
+      log.
     """
     if folder is None:
         return None
@@ -107,8 +135,12 @@ def restore(folder: Path | None, variables: Sequence[keras.Variable]) -> Restore
             arrays = manifest.with_suffix(".npz")
             if state["sha256"] != _checksum(arrays):
                 raise ValueError("the checksum does not match")
+            if state["identity"] != identity:
+                raise ValueError("it belongs to a training with other settings or images")
             if state["names"] != _names(variables):
                 raise ValueError("it belongs to another model")
+            if most_steps is not None and state["step"] > most_steps:
+                raise ValueError(f"it has {state['step']} steps, more than the {most_steps} asked for")
             with np.load(arrays, allow_pickle=False) as values:
                 loaded = [values[f"arr_{index}"] for index in range(len(variables))]
         except (OSError, ValueError, KeyError) as error:
@@ -128,6 +160,8 @@ class CheckpointCallback(keras.callbacks.Callback):
       every_steps: a generation is written at the first end of an execution at which this many steps have passed.
       step: gives the steps done so far; None reads the optimizer's `iterations`.
       extra: gives what is to be saved besides the variables, e.g. the history.
+      variables: what to save; None saves `training_variables` of the model.
+      identity: of the training.
     """
 
     def __init__(
@@ -137,9 +171,12 @@ class CheckpointCallback(keras.callbacks.Callback):
         *,
         step: Callable[[], int] | None = None,
         extra: Callable[[], Mapping[str, Any]] = dict,
+        variables: Sequence[keras.Variable] | None = None,
+        identity: str = "",
     ) -> None:
         super().__init__()
         self._folder, self._every, self._extra = Path(folder), every_steps, extra
+        self._variables, self._identity = variables, identity
         self._step = step or (lambda: int(to_array(self.model.optimizer.iterations)))
         self._saved_at = 0
 
@@ -156,7 +193,8 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     def _save(self) -> None:
         self._saved_at = self._step()
-        save(self._folder, training_variables(self.model), self._saved_at, self._extra())
+        variables = training_variables(self.model) if self._variables is None else self._variables
+        save(self._folder, variables, self._saved_at, self._extra(), identity=self._identity)
 
 
 def _names(variables: Sequence[keras.Variable]) -> list[str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from evenhand import progress
 from evenhand.config import EarlyStopping
 from evenhand.data.image_table import ImageTable
-from evenhand.errors import EvenhandError
+from evenhand.errors import UserError
 from evenhand.models.training.checkpoint import to_array
 from evenhand.models.training.classification import SharedClassifier
 
@@ -56,7 +56,11 @@ class Log(keras.callbacks.Callback):
             return
         values = {name: float(value) for name, value in logs.items()}
         if not math.isfinite(values["loss"]):
-            raise EvenhandError(f"{self._task}: the loss was not finite by step {step}; lower training.learning_rate.")
+            raise UserError(
+                "training.learning_rate",
+                f"is too high: the loss of {self._task!r} was not finite by step {step}",
+                "lower it",
+            )
         self.model.begin_window()
         values["learning_rate"] = float(self._shared.rate(step - 1))
         self.rows.append({"step": step, **values})

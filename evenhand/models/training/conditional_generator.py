@@ -46,6 +46,9 @@ class ConditionalGenerator(keras.Model):
     float32[n] of float32[n, h, w, c] in [-1, 1] and int32[n], higher for what looks more real. It is saved with the
     generator. Its module says so by `JUDGES_IMAGES = True`, which is read before anything is built.
 
+    A generator that trains one network alone in its first `warm_up_steps` steps names that update `AUTOENCODER` in its
+    module, so that too few steps are refused before anything is built.
+
     Args:
       image_shape: height, width, channels.
       num_classes: classes; labels are in [0, num_classes).
@@ -126,6 +129,15 @@ class ConditionalGenerator(keras.Model):
     def batches_per_step(self) -> int:
         """Batches of real images that a step consumes: one for each repetition of the update that repeats most."""
         return max((update.repeat for update in self.updates), default=1)
+
+    @property
+    def warm_up(self) -> int:
+        """The step in which the last of the networks begins to learn; before it, one is as it was initialised."""
+        starts: dict[int, int] = {}
+        for update in self.updates:
+            for network in update.networks:
+                starts[id(network)] = min(update.start, starts.get(id(network), update.start))
+        return max(starts.values(), default=0)
 
     @property
     def steps_done(self) -> int:

@@ -104,7 +104,9 @@ def resolve(device: Device, model_name: str) -> ResolvedDevice:
 def seed_everything(seed: int, deterministic: bool) -> None:
     """Seeds Python, NumPy and Keras; with `deterministic`, operations give bit-equal results on one machine.
 
-    TensorFlow cannot leave the deterministic mode again, so a process that once asked for it stays in it.
+    TensorFlow cannot leave the deterministic mode again, so a process that once asked for it stays in it. It orders its
+    rewriting of graphs by the names of layers, which Keras numbers within a process: what a process trains second may
+    differ in the last bit from what another trains first, unless `keras.backend.clear_session` comes before.
 
     Args:
       seed: in [0, 2**31).

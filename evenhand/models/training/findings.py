@@ -34,6 +34,9 @@ def collapse(diversity: NDArray[np.float64], class_names: Sequence[str]) -> list
 def saturation(history: Sequence[Mapping[str, float]]) -> list[str]:
     """A sentence if the discriminator tells every image right from some step to the end: nothing is learnt any more.
 
+    A Wasserstein critic gives no accuracies, for its scores have no zero, and its gradient does not vanish where it
+    tells all images: nothing is said of it.
+
     Args:
       history: logged rows with `step`, `real_accuracy` and `synthetic_accuracy`; rows without them are passed over.
     """

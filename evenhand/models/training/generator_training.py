@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,7 @@ class GeneratorTraining:
       seed: of batches and of the extractor.
       state_dir: keeps checkpoints; None keeps none.
       log_dir: TensorBoard logs; None writes none.
+      identity: of the training; only checkpoints of the same are gone on from.
     """
 
     model: ConditionalGenerator
@@ -51,33 +51,37 @@ class GeneratorTraining:
     seed: int
     state_dir: Path | None
     log_dir: Path | None
+    identity: str = ""
 
     def run(self) -> tuple[list[dict[str, float]], Assessment | None]:
         """Goes on from a checkpoint if there is one; gives the history and what was seen of the model."""
-        restored = checkpoint.restore(self.state_dir, checkpoint.training_variables(self.model))
+        monitor = self._monitor()
+        variables = [*checkpoint.training_variables(self.model), *(() if monitor is None else monitor.variables)]
+        restored = checkpoint.restore(self.state_dir, variables, identity=self.identity, most_steps=self.config.steps)
         if restored is not None:
             _LOG.info("%s goes on at step %d of %d", TASK, restored.step, self.config.steps)
         earlier = restored.extra if restored is not None else {}
-        monitor = self._monitor(earlier.get("scores", ()))
+        if monitor is not None:
+            monitor.resume(earlier.get("scores", ()))
         history = HistoryCallback(
             TASK,
             steps=self.config.steps,
             every=LOG_EVERY_STEPS,
             step=lambda: self.model.steps_done,
             history=earlier.get("history", ()),
+            best_step=lambda: None if monitor is None else monitor.best_step,
             log_dir=self.log_dir,
         )
-        self._fit(self._callbacks(history, monitor))
+        self._fit(self._callbacks(history, monitor, variables))
         assessment = None if monitor is None else monitor.finish(history.rows)
         for finding in () if assessment is None else assessment.findings:
             _LOG.warning("%s: %s", self.config.name, finding)
         return history.rows, assessment
 
-    def _monitor(self, scores: tuple[Mapping[str, float], ...]) -> MonitorCallback | None:
+    def _monitor(self) -> MonitorCallback | None:
         config, settings = self.config, self.config.monitor
         if settings is None or config.steps < MONITORED_STEPS:
             return None
-        folder = None if self.state_dir is None else self.state_dir / "best"
         return MonitorCallback(
             self.model,
             self.images,
@@ -85,12 +89,13 @@ class GeneratorTraining:
             sampler_in_memory(self.model),
             every=settings.every or max(config.steps // MONITORED_TIMES, MONITORED_STEPS),
             steps=config.steps,
-            best=BestWeights(self.model, folder) if settings.keep_best else None,
-            rows=scores,
+            best=BestWeights(self.model) if settings.keep_best else None,
             log_dir=self.log_dir,
         )
 
-    def _callbacks(self, history: HistoryCallback, monitor: MonitorCallback | None) -> list[keras.callbacks.Callback]:
+    def _callbacks(
+        self, history: HistoryCallback, monitor: MonitorCallback | None, variables: list[keras.Variable]
+    ) -> list[keras.callbacks.Callback]:
         watching: list[keras.callbacks.Callback] = [history] if monitor is None else [history, monitor]
         if self.state_dir is None:
             return watching
@@ -102,7 +107,12 @@ class GeneratorTraining:
         return [
             *watching,
             checkpoint.CheckpointCallback(
-                self.state_dir, CHECKPOINT_EVERY_STEPS, step=lambda: self.model.steps_done, extra=extra
+                self.state_dir,
+                CHECKPOINT_EVERY_STEPS,
+                step=lambda: self.model.steps_done,
+                extra=extra,
+                variables=variables,
+                identity=self.identity,
             ),
         ]
 

@@ -55,6 +55,9 @@ class Reference:
     Held-out images where there are at least 100 of them, else training images: a score on a handful says nothing. In
     that case memorised images score well; the audit of copies tells them.
 
+    Images of every class are drawn and judged for their diversity. The distance is over the classes that the real
+    images hold: small classes may have no held-out ones.
+
     Args:
       images: the training images.
       held_out: images that no training has seen; None for none.
@@ -65,10 +68,11 @@ class Reference:
         is_held_out = held_out is not None and len(held_out) >= _ENOUGH_HELD_OUT
         table = held_out if held_out is not None and is_held_out else images
         self.name = "held-out images" if is_held_out else "training images"
-        self.extractor, self.class_names, self.train_counts = extractor, images.class_names, images.class_counts
-        self.classes = np.flatnonzero(table.class_counts)
+        self.extractor, self.class_names = extractor, images.class_names
+        self.classes = np.flatnonzero(images.class_counts)
         self.per_class = int(np.clip(_MOST_IMAGES // len(self.classes), _GRID_COLUMNS, _MOST_PER_CLASS))
-        rows = np.concatenate([_spread_rows(table.labels, int(label), self.per_class) for label in self.classes])
+        self.compared = np.flatnonzero((images.class_counts > 0) & (table.class_counts > 0))
+        rows = np.concatenate([_spread_rows(table.labels, int(label), self.per_class) for label in self.compared])
         self._features = extractor(np.asarray(table.images[np.unique(rows)]))
         self._labels = table.labels[np.unique(rows)]
         # A class with fewer images than the others stands in with each of them several times.
@@ -85,7 +89,7 @@ class Reference:
         """The Frechet distance, and each class's diversity relative to real images, float64[num_classes]."""
         features = self.extractor(images)
         diversity = relative_diversity(self._features, self._labels, features, labels, len(self.class_names))
-        return frechet_distance(self._balanced, features), diversity
+        return frechet_distance(self._balanced, features[np.isin(labels, self.compared)]), diversity
 
 
 def _spread_rows(labels: NDArray[np.int32], label: int, count: int) -> NDArray[np.int64]:
@@ -106,9 +110,12 @@ class MonitorCallback(keras.callbacks.Callback):
       sampler: draws from the model as it is.
       every: steps between two looks.
       steps: in all.
-      best: keeps the best weights; None keeps the last.
-      rows: scores so far, of a training that goes on.
+      best: keeps the best weights; None keeps the last. While a part of the networks warms up, and until the next
+        interval between two looks has passed, none are kept: some networks have not learnt yet.
       log_dir: for TensorBoard; None writes nothing.
+
+    Attributes:
+      rows: scores so far.
     """
 
     def __init__(  # noqa: PLR0913 - all by keyword but the four things it brings together
@@ -121,16 +128,29 @@ class MonitorCallback(keras.callbacks.Callback):
         every: int,
         steps: int,
         best: BestWeights | None,
-        rows: Sequence[Mapping[str, float]] = (),
         log_dir: Path | None = None,
     ) -> None:
         super().__init__()
         self._generator, self._images, self._reference, self._sampler = model, images, reference, sampler
         self._every, self._steps, self._best = every, steps, best
-        self.rows: list[dict[str, float]] = [dict(row) for row in rows]
+        self.rows: list[dict[str, float]] = []
         self._writer = None if log_dir is None else tf.summary.create_file_writer(str(log_dir))
-        if best is not None:
-            best.resume(self.rows, SCORE)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """What a checkpoint must hold besides the model's variables."""
+        return [] if self._best is None else self._best.variables
+
+    @property
+    def best_step(self) -> int | None:
+        """The step of the best weights so far; None where there are none."""
+        return None if self._best is None else self._best.step
+
+    def resume(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Goes on from the scores of the training so far; `variables` were restored."""
+        self.rows = [dict(row) for row in rows]
+        if self._best is not None:
+            self._best.resume([row for row in self.rows if self._has_learnt(row["step"])], SCORE)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         step = self._generator.steps_done
@@ -139,7 +159,7 @@ class MonitorCallback(keras.callbacks.Callback):
             images, labels = self._draw()
             row, _ = self._judge(step, images, labels)
             self.rows.append(row)
-            if self._best is not None:
+            if self._best is not None and self._has_learnt(step):
                 self._best.offer(step, row[SCORE])
             if self._writer is not None:
                 self._write(self._writer, row, images, labels)
@@ -164,6 +184,11 @@ class MonitorCallback(keras.callbacks.Callback):
             findings=tuple(found),
         )
 
+    def _has_learnt(self, step: float) -> bool:
+        """Whether all networks have learnt for the interval between two looks; without a warm-up they always have."""
+        warm_up = self._generator.warm_up
+        return not warm_up or step >= warm_up + self._every
+
     def _draw(self) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         self._generator.prepare_to_sample(self._images)
         return self._reference.draw(self._sampler)
@@ -186,7 +211,8 @@ class MonitorCallback(keras.callbacks.Callback):
                     tf.summary.scalar(name, value)
             for name, norm in weight_norms(self._generator).items():
                 tf.summary.scalar(name, norm)
-            tf.summary.image("samples", sample_grid(images, labels)[None])
+            grids = sample_grids(images, labels)
+            tf.summary.image("samples", grids, max_outputs=len(grids))
         writer.flush()
 
 
@@ -202,12 +228,28 @@ def weight_norms(model: ConditionalGenerator) -> dict[str, float]:
 
 
 def sample_grid(images: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """One row of eight images for each of the first twenty classes, uint8[rows * h, 8 * w, c].
+    """One row of eight images for each class, uint8[rows * h, 8 * w, c].
 
     Args:
       images: uint8[n, h, w, c], at least eight of each class.
       labels: int32[n].
     """
-    classes = np.unique(labels)[:_GRID_CLASSES]
-    rows = [np.concatenate(list(images[labels == label][:_GRID_COLUMNS]), axis=1) for label in classes]
+    rows = [np.concatenate(list(images[labels == label][:_GRID_COLUMNS]), axis=1) for label in np.unique(labels)]
     return np.concatenate(rows)
+
+
+def sample_grids(images: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Grids of at most twenty classes each, as `sample_grid`, black below a last one of fewer classes.
+
+    Args:
+      images: uint8[n, h, w, c], at least eight of each class.
+      labels: int32[n].
+
+    Returns:
+      uint8[grids, rows * h, 8 * w, c].
+    """
+    grid = sample_grid(images, labels)
+    height = images.shape[1] * min(len(np.unique(labels)), _GRID_CLASSES)
+    number = -(-len(grid) // height)
+    grid = np.pad(grid, ((0, number * height - len(grid)), (0, 0), (0, 0)))
+    return grid.reshape(number, height, *grid.shape[1:])
