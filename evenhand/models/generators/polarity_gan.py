@@ -10,9 +10,8 @@ So a sample lies in the convex hull of its class's images. In the space `pixel` 
 space `code` they are the codes of an auto-encoder, which decodes the mixture. An only image is copied (in `code`:
 decoded); two give a segment. A saved generator contains those images or codes.
 
-An auto-encoder learns all images in the first `warm_up_steps` steps. Afterwards each step is algorithm 1's:
-F on real images (line 2); C on real and on synthetic ones (lines 4 and 7); D on both (4 and 7); G against C (10), then
-against D (11).
+An auto-encoder learns all images in the first `warm_up_steps` steps. Afterwards each step is algorithm 1's: F on real
+images (line 2); C on real and on synthetic ones (lines 4 and 7); D on both (4 and 7); G against C (10), then D (11).
 
 Where the paper contradicts itself or is silent, this is our reading:
 
@@ -23,8 +22,7 @@ Where the paper contradicts itself or is silent, this is our reading:
    penalty of weight 10 on F's features; `ls` is GAMO, with mean squares for all.
 4. The weights of equations 5 and 6 are those of sampling: p_i for real images (`generator.sampling: instance`), and
    p_k - p_i for synthetic ones. Under a Wasserstein loss, a class that weighs unlike on both sides lets a critic that
-   knows the class grow without bound; there each real image meets a synthetic one of its class, with weights that give
-   both sides line 6's law, however real images are sampled.
+   knows it grow without bound; so each real image meets a synthetic one of its class, both weighed by line 6's law.
 5. C maximises the likelihood of the true class, on real and on synthetic images alike.
 6. Equation 3 lacks an index of P: a is the softmax over the images of the class.
 7. Line 4 judges F(X), line 7 G itself: F stands before C and D for both. F learns from real images alone (line 2).
@@ -34,11 +32,10 @@ Where the paper contradicts itself or is silent, this is our reading:
    and `entropy_floor` bounds it. Large classes mix `members` images at a time (see `choice`), drawn anew for each
    sample, by the same law in training and in drawing, from at most `bank_images`: memory does not grow with a class.
 10. The largest class is never generated (lines 6 and 9). `majority: skip` is that, its samples stay untrained;
-    `include` draws it in both lines with probability 1 / K: in line 9 since a run may ask for its images, in line 6 too
-    since G would else be led by a D and a C that have never seen a synthetic one of it. Line 6's law for (50, 30, 15,
-    5) images is then (.25, .15, .2625, .3375), the paper's (0, .2, .35, .45).
+    `include` draws it in both with probability 1 / K, since a run may ask for its images, and D and C must know them:
+    line 6's law for (50, 30, 15, 5) images is then (.25, .15, .2625, .3375), the paper's (0, .2, .35, .45).
 11. "for j steps" has no number: j = 1, and `critic_steps` of the critic. Nor has the balance of lines 10 and 11:
-    `classifier_weight` stays as it is all through the training; lower it, say to 0.1, where samples leave their class.
+    `classifier_weight` stays as it is; lower it, say to 0.1, where samples leave their class.
 12. Equations 7 to 9 are sums in the paper and averages in its tables; they measure, and nothing is trained on them.
 
 `refinement` leaves the hull, and is off: a residual network, trained against D, changes each number by at most that.
