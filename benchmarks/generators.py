@@ -30,12 +30,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from benchmarks.judging import accuracy_score, draw, likeness, save_grid
+from benchmarks.judging import JUDGE, accuracy_score, draw, likeness, save_grid
 from benchmarks.pages import DOCS, once, write_section
 from benchmarks.real_tables import real_tables
 from evenhand import progress, registry
 from evenhand.config import Data, Device, Generator, Training, parse_options
 from evenhand.data.image_table import ImageTable
+from evenhand.models.build_generator import build_generator
 from evenhand.models.extractors.cnn import train_extractor
 from evenhand.models.feature_extractor import FeatureExtractor
 from evenhand.models.sample_generator import BLOCK, sample_generator
@@ -65,12 +66,12 @@ class Task:
     data: dict[str, Any]
     file: str | None = None
     batch_size: int = 64
-    judge: Training = Training(steps=600, batch_size=64, learning_rate=1e-3)
+    judge: Training = JUDGE
 
 
 FASHION = {"source": "npz", "image_size": 28, "channels": 1}
 # As S3 trains. With rotations, shifts and zooms the soft images of `class_vae` taught 0.73 instead of 0.82.
-PLAIN_JUDGE = Training(steps=600, batch_size=64, learning_rate=1e-3, augmentation=None)
+PLAIN_JUDGE = JUDGE.model_copy(update={"augmentation": None})
 TASKS = {
     "digits": Task("The demo's digits at 16 pixels, 90 to 3 a class", {"source": "digits", "image_size": 16}),
     "fashion-mnist": Task(
@@ -102,10 +103,8 @@ def measure_speed(name: str, table: ImageTable, batch_size: int, options: dict[s
 
     Where an auto-encoder is trained before the networks that play against each other, both are measured.
     """
-    model = registry.load("models.generators", name).build(
-        parse_options(registry.load("models.generators", name).Options, options, "--options"), table, seed=0
-    )
-    warm_up = max((update.start for update in model.updates), default=0)
+    kind = registry.load("models.generators", name).Options
+    warm_up = build_generator(name, parse_options(kind, options, "--options"), table, seed=0).warm_up
     speed: dict[str, float] = {"warm_up_steps": warm_up}
     if warm_up:
         warming = {**options, "warm_up_steps": 2 * TRIAL_STEPS}

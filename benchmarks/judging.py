@@ -20,6 +20,8 @@ from evenhand.models.training.monitor import sample_grid
 IMAGES = DOCS / "images"
 PER_CLASS = 1000
 JUDGED = 200
+JUDGE = Training(steps=600, batch_size=64, learning_rate=1e-3)
+"""The classifier that learns from synthetic images alone."""
 
 
 def accuracy_score(images: ImageTable, test: ImageTable, judge: Training, task: str) -> float:

@@ -23,10 +23,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from rich.console import Console
 
-from benchmarks.judging import accuracy_score, draw, likeness, save_grid
+from benchmarks.judging import JUDGE, accuracy_score, draw, likeness, save_grid
 from benchmarks.pages import DOCS, once, write_section
 from benchmarks.real_tables import real_tables
-from evenhand.config import Data, Generator, Training
+from evenhand.config import Data, Generator
 from evenhand.data.image_table import ImageTable
 from evenhand.models.extractors.cnn import train_extractor
 from evenhand.models.feature_extractor import FeatureExtractor
@@ -36,7 +36,6 @@ RUNS = Path("runs", "spade_losses")
 LOSSES = ("hinge", "d2d_ce")
 SEEDS = (0, 1, 2)
 BATCH_SIZE = 16
-JUDGE = Training(steps=600, batch_size=64, learning_rate=1e-3)
 MEASURES = ("fid", "density", "coverage", "accuracy_score")
 
 

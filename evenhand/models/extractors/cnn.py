@@ -20,6 +20,7 @@ from evenhand.config import Augmentation, Section
 from evenhand.data.batches import batches
 from evenhand.data.image_table import ImageTable
 from evenhand.models.feature_extractor import FeatureExtractor, ImageShape, of_network
+from evenhand.models.training.fused_adam import FusedAdam
 
 FEATURES = 64
 
@@ -64,7 +65,7 @@ def train_extractor(images: ImageTable, *, seed: int) -> FeatureExtractor:
     table = images if has_classes else _turned(images, seed)
     network = _network(table.image_shape, len(table.class_names), seed)
     network.compile(
-        keras.optimizers.Adam(_LEARNING_RATE),
+        FusedAdam(_LEARNING_RATE),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False,
         steps_per_execution=10,

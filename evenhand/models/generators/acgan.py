@@ -44,6 +44,7 @@ from evenhand.models.networks import resnet, seeded
 from evenhand.models.training.averaged_generator import AveragedGenerator
 from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import Policy, augment
+from evenhand.models.training.fused_adam import FusedAdam
 from evenhand.models.training.update import Update
 
 Tensor = Any
@@ -216,7 +217,7 @@ def build(options: Options, images: ImageTable, *, seed: int) -> ACGAN:
 
 def _adam(learning_rate: float, beta_1: float) -> keras.optimizers.Optimizer:
     # StudioGAN's epsilon.
-    return keras.optimizers.Adam(learning_rate, beta_1=beta_1, epsilon=1e-6)
+    return FusedAdam(learning_rate, beta_1=beta_1, epsilon=1e-6)
 
 
 def _layout(options: Options, image_shape: tuple[int, int, int]) -> resnet.Layout:

@@ -43,6 +43,7 @@ from evenhand.models.networks import seeded
 from evenhand.models.training.averaged_generator import AveragedGenerator
 from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import Policy, augment
+from evenhand.models.training.fused_adam import FusedAdam
 from evenhand.models.training.update import Update
 
 Tensor = Any
@@ -180,7 +181,7 @@ class BAGAN(AveragedGenerator):
         )
 
     def _adam(self) -> keras.optimizers.Optimizer:
-        return keras.optimizers.Adam(self.options.learning_rate, beta_1=self.options.beta_1, epsilon=1e-8)
+        return FusedAdam(self.options.learning_rate, beta_1=self.options.beta_1, epsilon=1e-8)
 
     def _draw_labels(self, number: int, seed: Tensor) -> Tensor:
         return draw_labels(self.label_shares, number, _fold(seed, _LABELS))

@@ -30,6 +30,7 @@ from evenhand.models.networks import seeded
 from evenhand.models.training.averaged_generator import AveragedGenerator
 from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import Policy, augment, translate
+from evenhand.models.training.fused_adam import FusedAdam
 from evenhand.models.training.update import Update
 
 Tensor = Any
@@ -187,7 +188,7 @@ def build(options: Options, images: ImageTable, *, seed: int) -> CGAN:
 
 def _adam(options: Options) -> keras.optimizers.Optimizer:
     # PyTorch's epsilon.
-    return keras.optimizers.Adam(options.learning_rate, beta_1=options.beta_1, epsilon=1e-8)
+    return FusedAdam(options.learning_rate, beta_1=options.beta_1, epsilon=1e-8)
 
 
 def _networks(

@@ -36,6 +36,7 @@ from evenhand.models.networks import seeded
 from evenhand.models.networks.class_vae import Decoder, Encoder, PixelVariance, Sizes
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.differentiable_augmentation import flip, translate
+from evenhand.models.training.fused_adam import FusedAdam
 from evenhand.models.training.update import Update
 
 Tensor = Any
@@ -276,4 +277,4 @@ def _adam(options: Options) -> keras.optimizers.Optimizer:
     rate: Any = options.learning_rate
     if options.decay_steps is not None:
         rate = keras.optimizers.schedules.CosineDecay(rate, options.decay_steps, alpha=_LAST_RATE)
-    return keras.optimizers.Adam(rate)
+    return FusedAdam(rate)

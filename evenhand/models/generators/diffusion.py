@@ -41,6 +41,7 @@ from evenhand.models.generators._diffusion_options import Options
 from evenhand.models.networks import seeded
 from evenhand.models.networks.unet import AUGMENTATION_SIZE, UNetSize, unet
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
+from evenhand.models.training.fused_adam import FusedAdam
 from evenhand.models.training.update import Update
 
 Tensor = Any
@@ -172,7 +173,7 @@ def _spread_ranks(number: Tensor, seed: Tensor) -> Tensor:
 
 def _adam(options: Options) -> keras.optimizers.Optimizer:
     rate = WarmUp(options.learning_rate, options.warm_up_steps)
-    return keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8, global_clipnorm=options.clip_norm)
+    return FusedAdam(rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8, global_clipnorm=options.clip_norm)
 
 
 def _network(options: Options, images: ImageTable, seed: int) -> keras.Model:

@@ -47,7 +47,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -63,6 +62,7 @@ from evenhand.models.networks import seeded
 from evenhand.models.networks.convex_generator import WEIGHT_METRICS, ConvexGenerator, weight_metrics
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.differentiable_augmentation import Policy, augment
+from evenhand.models.training.fused_adam import FusedAdam
 from evenhand.models.training.update import Update
 
 Tensor = Any
@@ -158,7 +158,7 @@ class PolarityGAN(ConditionalGenerator):
     def _plan(self) -> list[Update]:
         options, start, game = self.options, self.options.warm_up_steps, self.game
         critic_steps = 1 if options.loss == "ls" else options.critic_steps
-        adam = partial(keras.optimizers.Adam, options.learning_rate, beta_1=options.beta_1)
+        adam = partial(FusedAdam, options.learning_rate, beta_1=options.beta_1)
         generator_adam = adam()
         updates = [
             Update(EXTRACTOR, (self.extractor,), adam(), start=start),
@@ -170,7 +170,7 @@ class PolarityGAN(ConditionalGenerator):
         if self.refiner is not None:
             updates.append(Update(REFINER, (self.refiner,), adam(), start=start))
         if start:
-            warm_up_adam = keras.optimizers.Adam(options.auto_encoder_rate)
+            warm_up_adam = FusedAdam(options.auto_encoder_rate)
             updates.insert(0, Update(AUTOENCODER, (self.encoder, self.decoder), warm_up_adam, stop=start))
         return updates
 

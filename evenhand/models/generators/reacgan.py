@@ -58,6 +58,7 @@ from evenhand.models.training.adaptive_augmentation import AdaptiveAugmentation
 from evenhand.models.training.average import WeightAverage
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
 from evenhand.models.training.differentiable_augmentation import Policy, augment
+from evenhand.models.training.fused_adam import FusedAdam
 from evenhand.models.training.lecam import LeCam
 from evenhand.models.training.update import Update
 
@@ -253,7 +254,7 @@ class ReACGAN(ConditionalGenerator):
         )
 
     def _adam(self, learning_rate: float) -> keras.optimizers.Optimizer:
-        return keras.optimizers.Adam(learning_rate, beta_1=self.options.beta_1, epsilon=_EPSILON)
+        return FusedAdam(learning_rate, beta_1=self.options.beta_1, epsilon=_EPSILON)
 
 
 def build(options: Options, images: ImageTable, *, seed: int) -> ReACGAN:

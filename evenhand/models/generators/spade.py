@@ -51,6 +51,7 @@ from evenhand.models.networks import seeded
 from evenhand.models.networks.spade import generator_network
 from evenhand.models.training.average import WeightAverage
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
+from evenhand.models.training.fused_adam import FusedAdam
 from evenhand.models.training.update import Update
 
 Tensor = Any
@@ -124,7 +125,7 @@ class SPADE(ConditionalGenerator):
 
     def _adam(self, learning_rate: float) -> keras.optimizers.Optimizer:
         # PyTorch's epsilon.
-        return keras.optimizers.Adam(learning_rate, self.options.beta_1, self.options.beta_2, epsilon=1e-8)
+        return FusedAdam(learning_rate, self.options.beta_1, self.options.beta_2, epsilon=1e-8)
 
     @property
     def transferable_weights(self) -> list[keras.Variable]:

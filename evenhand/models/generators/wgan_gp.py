@@ -40,6 +40,7 @@ from evenhand.models.networks import resnet, seeded
 from evenhand.models.training.averaged_generator import AveragedGenerator
 from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import Policy, augment
+from evenhand.models.training.fused_adam import FusedAdam
 from evenhand.models.training.gradient_penalty import gradient_penalty
 from evenhand.models.training.update import Update
 
@@ -246,7 +247,7 @@ def _adam(options: Options, turns: int) -> keras.optimizers.Optimizer:
     if options.decay_steps is not None:
         # An optimizer counts its own turns, of which a critic has several in a training step.
         rate = keras.optimizers.schedules.PolynomialDecay(rate, options.decay_steps * turns, 0.0)
-    return keras.optimizers.Adam(rate, beta_1=options.beta_1, beta_2=options.beta_2, epsilon=1e-8)
+    return FusedAdam(rate, beta_1=options.beta_1, beta_2=options.beta_2, epsilon=1e-8)
 
 
 def _layout(options: Options, image_shape: tuple[int, int, int]) -> resnet.Layout:

@@ -21,6 +21,7 @@ from evenhand.models.training.checkpoint import to_array
 from evenhand.models.training.device import ResolvedDevice, resolve
 from evenhand.models.training.head import head_of
 from evenhand.models.training.layer_rates import StagedAdam, stage_rates
+from evenhand.models.training.pointwise import with_pixelwise_products
 
 ImageShape = tuple[int, int, int]
 Weights = list[NDArray[Any]]
@@ -176,7 +177,7 @@ class SharedClassifier:
             self.rate = CosineRate()
             optimizer = StagedAdam(self.rate, head_of(self.network).weights)
             optimizer.build(self.network.trainable_variables)
-            self.model = Classification(self.network, keeps_best=keeps_best)
+            self.model = Classification(with_pixelwise_products(self.network), keeps_best=keeps_best)
             self.model.compile(
                 optimizer=optimizer,
                 jit_compile=self.device.jit_compile,

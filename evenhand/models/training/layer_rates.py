@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from evenhand.models.training.checkpoint import to_array
+from evenhand.models.training.fused_adam import FusedAdam
 
 NUM_STAGES = 8
 """Stages below the last layer, each of about as many weights' tensors; the last layer is one more."""
@@ -29,7 +30,7 @@ def stage_rates(frozen_share: float = 0.0, first_layer_rate: float = 1.0) -> lis
     return [0.0 if stage < frozen else rate for stage, rate in enumerate(rates)] + [1.0]
 
 
-class StagedAdam(keras.optimizers.Adam):
+class StagedAdam(FusedAdam):
     """Adam whose rate for each variable is the schedule's times the factor of its stage.
 
     Args:

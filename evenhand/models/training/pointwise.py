@@ -1,0 +1,61 @@
+"""Convolutions of one pixel, computed as the matrix products that they are.
+
+On a CPU TensorFlow computes the gradients of every convolution by way of patches, also where a patch is a single pixel.
+Most of EfficientNet's and ResNet's convolutions are such: as products, a training step of EfficientNetV2-B0 (32 px,
+batches of 32, 2 cores) takes two thirds of its time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+class PixelwiseProduct(keras.layers.Layer):
+    """What a convolution of 1x1 pixels with stride 1 computes, with the convolution's own variables.
+
+    Args:
+      convolution: built; it keeps its variables, so that whatever changes them changes both.
+    """
+
+    def __init__(self, convolution: keras.layers.Conv2D) -> None:
+        super().__init__(dtype=convolution.dtype_policy, name=convolution.name)
+        self.convolution = convolution
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """float[n, h, w, c] -> float[n, h, w, filters]."""
+        kernel = keras.ops.convert_to_tensor(self.convolution.kernel)
+        outputs = keras.ops.matmul(inputs, keras.ops.reshape(kernel, kernel.shape[2:]))
+        if self.convolution.use_bias:
+            outputs = outputs + self.convolution.bias
+        return self.convolution.activation(outputs)
+
+
+def with_pixelwise_products(network: keras.Model) -> keras.Model:
+    """The same network with every convolution of one pixel as a product.
+
+    Args:
+      network: built by Keras' functional interface; models within it are such too.
+
+    Returns:
+      A model of the same layers and variables, in the same order, for training; `network` is what is saved.
+    """
+    return keras.models.clone_model(network, clone_function=_faster)
+
+
+def _faster(layer: keras.layers.Layer) -> keras.layers.Layer:
+    if isinstance(layer, keras.Model):
+        return with_pixelwise_products(layer)
+    return PixelwiseProduct(layer) if _is_pointwise(layer) else layer
+
+
+def _is_pointwise(layer: keras.layers.Layer) -> bool:
+    return (
+        type(layer) is keras.layers.Conv2D
+        and layer.kernel_size == (1, 1)
+        and layer.strides == (1, 1)
+        and layer.groups == 1
+        and layer.data_format == "channels_last"
+    )
