@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from benchmarks.judging import JUDGE, accuracy_score, draw, likeness, save_grid
-from benchmarks.pages import DOCS, once, write_section
+from benchmarks.pages import DOCS, machine, once, write_section
 from benchmarks.real_tables import real_tables
 from evenhand import progress, registry
 from evenhand.config import Data, Device, Generator, Training, parse_options
@@ -216,7 +216,7 @@ def page_of(key: str, rows: list[dict[str, Any]], real_score: float, core_minute
     last = max(row["date"] for row in rows)
     made = (
         f"{TASKS[key].says}, by `python -m benchmarks.generators {key}` with {core_minutes:g} minutes of one core for "
-        f"each training, seed {rows[0]['seed']}, on {os.cpu_count()} CPU cores without accelerator, {last}."
+        f"each training, seed {rows[0]['seed']}, on {machine()}, {last}."
     )
     real = f"A classifier trained on the same real images, every class alike often, scores {real_score:.1%}."
     measured = ("steps", "steps a core-s", "drawn a core-s", "FID-style", "density", "coverage", "accuracy score")

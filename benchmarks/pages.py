@@ -15,8 +15,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def machine() -> str:
-    """Class of this machine, without its name."""
-    return f"{os.cpu_count()} CPU cores ({platform.machine()}), no accelerator"
+    """Class of this machine, without its name, and how much of it this process may use."""
+    cores, usable = os.cpu_count(), len(os.sched_getaffinity(0))
+    return f"{cores if usable == cores else f'{usable} of {cores}'} CPU cores ({platform.machine()}), no accelerator"
 
 
 def once(file: Path, make: Callable[[], Any]) -> Any:

@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from rich.console import Console
 
 from benchmarks.judging import JUDGE, accuracy_score, draw, likeness, save_grid
-from benchmarks.pages import DOCS, once, write_section
+from benchmarks.pages import DOCS, machine, once, write_section
 from benchmarks.real_tables import real_tables
 from evenhand.config import Data, Generator
 from evenhand.data.image_table import ImageTable
@@ -73,7 +73,7 @@ def table_of(rows: list[dict[str, Any]], real_score: float) -> str:
     lines = [
         f"`spade` on Sign Language Digits (32 pixels, colour, every class as it comes) with MediaPipe's key points; "
         f"{rows[0]['steps']:,} steps of {BATCH_SIZE} for either loss, seeds {', '.join(map(str, SEEDS))}, by "
-        f"`python -m benchmarks.spade_losses` on {os.cpu_count()} CPU cores without accelerator, {last}. A classifier "
+        f"`python -m benchmarks.spade_losses` on {machine()}, {last}. A classifier "
         f"trained on the real images scores {real_score:.1%}. Means, and each seed in brackets.",
         "",
         "| discriminator loss | FID-style | density | coverage | accuracy score |",

@@ -24,7 +24,7 @@ def steps(optimizer, gradients) -> np.ndarray:
 
 
 def test_first_step_by_hand():
-    # m = 0.5 g, v = 0.1 g^2, rate sqrt(1 - 0.9) / (1 - 0.5): -0.01 * sqrt(0.1) / 0.5 * 1 / (sqrt(0.4) + 0.001) for g = 2
+    # For g = 2: m = 0.5 g = 1, v = 0.1 g^2 = 0.4, corrected rate 0.01 sqrt(1 - 0.9) / (1 - 0.5).
     change = 0.01 * 0.1**0.5 / 0.5 * 1.0 / (0.4**0.5 + 1e-3)
     found = steps(FusedAdam(**SETTINGS), [np.array([2.0, 0.0, -2.0], np.float32)])
     np.testing.assert_allclose(found, [1.0 - change, -2.0, 0.5 + change], rtol=1e-6)
