@@ -10,7 +10,7 @@ class, and they are judged: Frechet distance, density and coverage against the r
 network trained on the whole, balanced training set; and the accuracy, balanced over classes, on the real test images of
 a classifier that was trained on the synthetic images alone (Ravuri and Vinyals, Classification Accuracy Score, 2019).
 That classifier's images are augmented for digits, as in the demo, and not for Fashion-MNIST, as in S3.
-An interrupted training goes on where it was; finished rows are kept below runs/generators.
+An interrupted training goes on where it was; speeds and finished rows are kept in benchmarks/records/generators.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from benchmarks.judging import JUDGE, accuracy_score, draw, likeness, save_grid
-from benchmarks.pages import DOCS, machine, once, write_section
+from benchmarks.pages import DOCS, RECORDS, machine, once, write_section
 from benchmarks.real_tables import real_tables
 from evenhand import progress, registry
 from evenhand.config import Data, Device, Generator, Training, parse_options
@@ -138,7 +138,8 @@ class Study:
       task: data and judge.
       tables: real images by split.
       balanced: the whole training set, for the extractor.
-      folder: keeps speeds, states and finished rows.
+      folder: keeps states and TensorBoard's files.
+      records: keeps speeds and finished rows.
       settings: the command's arguments.
     """
 
@@ -147,6 +148,7 @@ class Study:
     tables: dict[str, ImageTable]
     balanced: ImageTable
     folder: Path
+    records: Path
     settings: argparse.Namespace
 
     @property
@@ -158,7 +160,7 @@ class Study:
     def speed(self, name: str) -> dict[str, float]:
         """Measured once, then read."""
         return once(
-            self.folder / f"{name}-speed.json",
+            self.records / f"{name}-speed.json",
             lambda: measure_speed(name, self.tables["train"], self.task.batch_size, self.options),
         )
 
@@ -170,12 +172,24 @@ class Study:
     def real_score(self) -> float:
         """The accuracy score of the real training images themselves."""
         train, test, judge = self.tables["train"], self.tables["test"], self.task.judge
-        score: float = once(self.folder / "real.json", lambda: accuracy_score(train, test, judge, "on real images"))
+        score: float = once(self.records / "real.json", lambda: accuracy_score(train, test, judge, "on real images"))
         return score
 
     def row(self, name: str) -> dict[str, Any]:
-        """Trains, draws and judges one generator, once."""
-        return once(self.folder / f"{name}.json", lambda: self._row(name))
+        """Trains, draws and judges one generator, once.
+
+        Raises:
+          SystemExit: if a row with other options is there.
+        """
+        row: dict[str, Any] = once(self._file(name), lambda: self._row(name))
+        if row["options"] != self.options:
+            raise SystemExit(f"{self._file(name)} was measured with other options: remove it to measure anew")
+        return row
+
+    def _file(self, name: str) -> Path:
+        asked = self.settings
+        budget = f"{asked.steps}-steps" if asked.steps else f"{asked.core_minutes:g}-core-minutes"
+        return self.records / f"{name}-{budget}-seed{asked.seed}.json"
 
     def _row(self, name: str) -> dict[str, Any]:
         speed, settings = self.speed(name), self.settings
@@ -206,8 +220,8 @@ class Study:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """All that are finished."""
-        files = [self.folder / f"{name}.json" for name in registry.names("models.generators")]
+        """All that are finished with this budget and seed."""
+        files = [self._file(name) for name in registry.names("models.generators")]
         return [json.loads(file.read_text()) for file in files if file.exists()]
 
 
@@ -272,6 +286,7 @@ def open_study(settings: argparse.Namespace) -> Study:
         tables=real_tables(config, folder / "data", seed=settings.seed),
         balanced=real_tables(whole, folder / "balanced", seed=settings.seed)["train"],
         folder=folder,
+        records=RECORDS / "generators" / key,
         settings=settings,
     )
 

@@ -1,4 +1,4 @@
-"""What benchmarks measured: kept below runs, so that an interrupted study goes on, and written to the docs."""
+"""What benchmarks measured: finished parts are kept, so that an interrupted study goes on, and written to the docs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 from evenhand.whole_files import replace_text
 
 DOCS = Path(__file__).parents[1] / "docs"
+RECORDS = Path(__file__).parent / "records"
+"""Finished parts of studies that take hours: committed, so that a study may take several sittings and machines."""
 
 
 def machine() -> str:

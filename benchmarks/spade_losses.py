@@ -5,8 +5,8 @@
 Both losses get the same steps on the same real images, with the key points that MediaPipe's hand landmarker finds, and
 the same three seeds. Each generator then draws 1000 images of each class from poses of its training images; they are
 judged as in `benchmarks.generators`, by a distance on features of a network trained on the real images and by what a
-classifier learns from them alone. An interrupted study goes on where it was; finished rows are kept below
-runs/spade_losses.
+classifier learns from them alone. An interrupted study goes on where it was; finished rows are kept in
+benchmarks/records/spade_losses.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from rich.console import Console
 
 from benchmarks.judging import JUDGE, accuracy_score, draw, likeness, save_grid
-from benchmarks.pages import DOCS, machine, once, write_section
+from benchmarks.pages import DOCS, RECORDS, machine, once, write_section
 from benchmarks.real_tables import real_tables
 from evenhand.config import Data, Generator
 from evenhand.data.image_table import ImageTable
@@ -33,6 +33,7 @@ from evenhand.models.feature_extractor import FeatureExtractor
 from evenhand.models.train_generator import train_generator
 
 RUNS = Path("runs", "spade_losses")
+ROWS = RECORDS / "spade_losses"
 LOSSES = ("hinge", "d2d_ce")
 SEEDS = (0, 1, 2)
 BATCH_SIZE = 16
@@ -106,13 +107,13 @@ def main() -> None:
     tables = real_tables(data, RUNS / "data")
     console = Console()
     real_score = once(
-        RUNS / "real.json", lambda: accuracy_score(tables["train"], tables["test"], JUDGE, "on real images")
+        ROWS / "real.json", lambda: accuracy_score(tables["train"], tables["test"], JUDGE, "on real images")
     )
     extractor = train_extractor(tables["train"], seed=0)
     rows = []
     for seed in SEEDS:
         for loss in LOSSES:
-            file = RUNS / f"{loss}-{seed}-{arguments.steps}.json"
+            file = ROWS / f"{loss}-{seed}-{arguments.steps}.json"
             rows.append(once(file, lambda loss=loss, seed=seed: row(tables, extractor, loss, seed, arguments.steps)))
             console.print(rows[-1])
     write_section(DOCS / "generators.md", "Measured: spade's two losses", table_of(rows, real_score))

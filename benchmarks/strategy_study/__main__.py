@@ -5,9 +5,10 @@
     python -m benchmarks.strategy_study fashion-mnist-cgan-high --data FOLDER --quick  # one seed, the key arms
     python -m benchmarks.strategy_study fashion-mnist-cgan-high --tables-only          # write what there is
 
-The unit of work is an arm with a seed. A finished one is kept in benchmarks/records, predictions and all, and never
-done again under the same settings; one that was interrupted goes on from its last checkpoint. The same command goes on
-where it stopped. Another `--steps` or generator makes another study, which has its own units in the same folder.
+The unit of work is an arm with a seed. A finished one is kept in benchmarks/records/strategy_study, predictions and
+all, and never done again under the same settings; one that was interrupted goes on from its last checkpoint. The same
+command goes on where it stopped. Another `--steps` or generator makes another study, which has its own units in the
+same folder.
 
 With the default budget a table takes about 6 hours of 2 cores (0.12 core-seconds a step, 10 core-minutes a generator),
 `--quick` half an hour. Two studies may run side by side on different `--seeds`, each with `--threads 1`.
@@ -30,7 +31,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
-from benchmarks.pages import DOCS
+from benchmarks.pages import DOCS, RECORDS
 from benchmarks.strategy_study.arms import ARMS, Rank, StudyArm, chosen
 from benchmarks.strategy_study.development import development_archive, read_variants
 from benchmarks.strategy_study.page import section, write_tables
@@ -40,7 +41,6 @@ from benchmarks.strategy_study.rows import measured_arms, table_rows
 from benchmarks.strategy_study.sitting import Sitting, units
 from evenhand.config import Device, Generator, Training
 
-RECORDS = Path(__file__).parents[1] / "records"
 RUNS = Path("runs", "strategy_study")
 SEEDS = (0, 1, 2, 3, 4)
 STEPS = 2500
@@ -73,7 +73,9 @@ def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--per-class", type=int, default=2000, help="synthetic images of each class")
     parser.add_argument("--precision", default="auto", help="as in the config's device section")
     parser.add_argument("--threads", type=int, help="of one operation; all cores when left out")
-    parser.add_argument("--records", type=Path, default=RECORDS, help="where finished units are kept")
+    parser.add_argument(
+        "--records", type=Path, default=RECORDS / "strategy_study", help="where finished units are kept"
+    )
     parser.add_argument("--runs", type=Path, default=RUNS, help="where images and checkpoints are kept")
     parser.add_argument("--docs", type=Path, default=DOCS, help="where the tables are written")
     parser.add_argument("--development", action="store_true", help="judge on held-out training images, print the table")
