@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,12 @@ RECIPES = Path(__file__).parent / "recipes"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without duplicate keys, of which the last would win silently."""
+    """YAML without duplicate keys, of which the last would win silently, and with dates as the texts that they are."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -96,7 +102,7 @@ def _read(source: str) -> dict[str, Any]:
 def _parse(text: str, where: str) -> Any:
     try:
         return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "unreadable text"
@@ -139,46 +145,79 @@ def _validate(values: dict[str, Any], source: str | None) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as errors:
-        error = errors.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in error["loc"])
-        where = " in ".join(part for part in (field, source) if part) or "the config"
-        raise _sentence(where, error["loc"], error["type"], error["msg"], error["input"]) from errors
+        error, *others = errors.errors(include_url=False)
+        location = _keys_of(error["loc"])
+        where = " in ".join(part for part in (".".join(map(str, location)), source) if part) or "the config"
+        # A field of several types has an error for each of them.
+        same = [other["msg"] for other in others if _keys_of(other["loc"]) == location]
+        raise _sentence(where, location, error["type"], [error["msg"], *same], error["input"]) from errors
     except UserError as error:
         if source is None:
             raise
         raise UserError(f"{error.where} in {source}", error.problem, error.remedy) from error
 
 
-def _sentence(where: str, location: tuple[int | str, ...], kind: str, message: str, given: Any) -> UserError:
+def _sentence(where: str, location: tuple[int | str, ...], kind: str, messages: Sequence[str], given: Any) -> UserError:
     if kind == "extra_forbidden":
         known = sorted(_keys_beside(location))
         return UserError(where, "is an unknown key", _hint(str(location[-1]), known))
     if kind == "value_error":
-        return UserError(where, message.removeprefix("Value error, "), "change the config accordingly")
+        return UserError(where, messages[0].removeprefix("Value error, "), "change the config accordingly")
     if kind == "missing":
         return UserError(where, "is missing", "add it")
     if kind.startswith("union_tag"):
         return UserError(where, "needs a kind", "write kind: geometric or kind: counts into it")
-    problem = message[0].lower() + message[1:].replace("Input should", "should")
-    problem = problem.replace("input should be", "should be")
+    problem = " or ".join(dict.fromkeys(map(_problem, messages)))
     return UserError(where, f"{problem}, not {given!r}", "see docs/configuration.md")
+
+
+def _problem(message: str) -> str:
+    problem = message[0].lower() + message[1:].replace("Input should", "should")
+    return problem.replace("input should be", "should be").partition(", unable to ")[0]
+
+
+def _keys_of(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """A location without the tags that pydantic puts after a field of several types."""
+    models: list[type[BaseModel]] = [RunConfig]
+    keys: list[int | str] = []
+    follows_union = False
+    for part in location:
+        if follows_union and isinstance(part, str):
+            follows_union = False
+            continue
+        keys.append(part)
+        annotations = [annotation for model in models for annotation in _annotations(model, str(part))]
+        follows_union = any(len(list(_members(annotation))) > 1 for annotation in annotations)
+        models = [inner for annotation in annotations for inner in _models_in(annotation)] or models
+    return tuple(keys)
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    """The types that a field may have, None aside."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        yield from _members(typing.get_args(annotation)[0])
+    elif typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for member in typing.get_args(annotation):
+            yield from _members(member)
+    elif annotation is not type(None):
+        yield annotation
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> Iterator[str]:
     """The keys that may stand where the last part of `location` stands."""
     models: list[type[BaseModel]] = [RunConfig]
     for part in location[:-1]:
-        below = [inner for model in models for inner in _models_below(model, str(part))]
-        models = below or models  # an index, or the tag of a union, leads to no other section
+        below = [inner for model in models for one in _annotations(model, str(part)) for inner in _models_in(one)]
+        models = below or models  # an index leads to no other section
     for model in models:
         for name, field in model.model_fields.items():
             yield field.alias or name
 
 
-def _models_below(model: type[BaseModel], key: str) -> Iterator[type[BaseModel]]:
+def _annotations(model: type[BaseModel], key: str) -> Iterator[Any]:
     for name, field in model.model_fields.items():
         if key in (name, field.alias):
-            yield from _models_in(field.annotation)
+            yield field.annotation
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

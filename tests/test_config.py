@@ -27,14 +27,39 @@ def write(folder: Path, text: str) -> str:
 
 def test_an_empty_config_is_the_demo() -> None:
     config = config_file.load()
-    assert config == RunConfig()
+    assert config == RunConfig() == config_file.load("digits")
     assert config.name == "digits"
     assert config.data.profile == GeometricProfile(ratio=0.65, largest=100)
     assert [strategy.name for strategy in config.strategies][0] == "baseline"
 
 
-def test_only_the_digits_have_a_tail_by_default(tmp_path: Path) -> None:
-    assert config_file.load(write(tmp_path, "data: {source: npz, path: x.npz}")).data.profile is None
+def test_only_the_digits_are_small_and_have_a_tail_by_default(tmp_path: Path) -> None:
+    data = config_file.load(write(tmp_path, "data: {source: npz, path: x.npz}")).data
+    assert data.profile is None
+    assert data.image_size == 32
+    assert config_file.load(assignments=["data.image_size=24"]).data.image_size == 24
+
+
+@pytest.mark.parametrize(
+    ("assignment", "sentence"),
+    [
+        ("device.xla=maybe", "device.xla: should be 'auto' or should be a valid boolean, not 'maybe'"),
+        ("synthetic.per_class=bal", "synthetic.per_class: should be a valid integer or should be 'balance', not 'bal'"),
+        ("data.profile.rato=0.5", "data.profile.rato: is an unknown key; did you mean 'ratio'."),
+        ("data.profile.order=largest_first", "data.profile.order: should be 'classes' or 'largest-first' or should be"),
+        ("resources={Trainer: {cpu: x}}", "resources.Trainer.cpu: should be a valid number, not 'x'"),
+        ("a=" + 3000 * "[", "--set a: is not YAML"),
+    ],
+)
+def test_a_field_of_several_types_is_named_as_it_is_written(assignment: str, sentence: str) -> None:
+    with pytest.raises(UserError) as caught:
+        config_file.load(assignments=[assignment])
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("text", ["2024-01-01", "2024-13-45"])
+def test_what_looks_like_a_date_is_a_text(text: str) -> None:
+    assert config_file.load(assignments=[f"name={text}"]).name == text
 
 
 @pytest.mark.parametrize("name", sorted(config_file.recipes()))
@@ -104,11 +129,11 @@ def test_strategies_may_be_bare_names_or_carry_options(tmp_path: Path) -> None:
         ("data: {validat: true}", "data.validat in FILE: is an unknown key; did you mean 'validate'."),
         (
             "data: {profile: {kind: geometric, ratioo: 0.5}}",
-            "data.profile.geometric.ratio in FILE: is missing; add it.",
+            "data.profile.ratio in FILE: is missing; add it.",
         ),
         (
             "data: {profile: {kind: geometric, ratio: 0.5, larges: 3}}",
-            "data.profile.geometric.larges in FILE: is an unknown key; did you mean 'largest'.",
+            "data.profile.larges in FILE: is an unknown key; did you mean 'largest'.",
         ),
         ("data: {profile: {ratio: 0.5}}", "data.profile in FILE: needs a kind; write kind: geometric or kind: counts"),
         ("strategies: [{name: baseline, option: {}}]", "strategies.0.option in FILE: is an unknown key; did you mean"),
@@ -198,7 +223,10 @@ def test_the_documentation_has_every_key_with_its_default() -> None:
     text = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `([a-z_.]+)` \| (.+?) \|", text, flags=re.MULTILINE))
     documented = {key: yaml.safe_load(value.strip("`")) for key, value in rows.items()}
-    assert documented.pop("strategies") == [strategy.name for strategy in RunConfig().strategies]
+    assert documented.pop("strategies") == [
+        {"name": strategy.name, "options": strategy.options} if strategy.options else strategy.name
+        for strategy in RunConfig().strategies
+    ]
     assert documented.pop("data.profile") is None
     config = yaml.safe_load(config_file.dump(RunConfig()))
     del config["strategies"]

@@ -56,7 +56,9 @@ def generate(
     per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")],
     output: Output,
     class_name: Annotated[str | None, typer.Option("--class", metavar="NAME", help="Draw this class only.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the first image; the others follow one by one.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**62, help="Seed of the first image; the others follow one by one.")
+    ] = 0,
     format_: Annotated[Format, typer.Option("--format", help="How the images are written.")] = Format.folder,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -92,7 +92,7 @@ def _print_plan(config: RunConfig, output: Path, *, verbose: bool) -> None:
     from evenhand import config_file
     from evenhand.pipeline import output_folder
 
-    output_folder.check(output)
+    output_folder.check(output.resolve())
     with session(None, quiet=False, verbose=verbose) as display:
         from evenhand.cli.tables import print_plan
         from evenhand.pipeline.plan import plan

@@ -59,13 +59,13 @@ def session(log: Path | None, *, quiet: bool, verbose: bool) -> Iterator[Display
         ):
             try:
                 yield display
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a library that ends the process is no better
                 raise _told(error, log, terminal.err if verbose else None) from error
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _told(error: Exception, log: Path | None, show: object) -> EvenhandError:
+def _told(error: Exception | SystemExit, log: Path | None, show: object) -> EvenhandError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, EvenhandError):

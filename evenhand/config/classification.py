@@ -95,7 +95,7 @@ class Training(Section):
       augmentation: off (None) or its settings, for every phase of every strategy that does not set its own.
     """
 
-    steps: int = Field(240, ge=1)
+    steps: int = Field(180, ge=1)
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(0.003, gt=0.0)
     early_stopping: EarlyStopping | None = None

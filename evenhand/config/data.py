@@ -85,7 +85,8 @@ class Data(Section):
     Attributes:
       source: a name from `registry.names("data.sources")` or a dotted path.
       path: file, folder, pattern or data set name that the source reads.
-      image_size: height and width in pixels that every image is resized to.
+      image_size: height and width in pixels that every image is resized to; by default 16 for the source `digits`,
+        whose images have 8, and 32 for others.
       channels: 1 (grey), 3 (RGB) or None: 1 when every image is grey, else 3.
       group: folder: a regular expression on the file name whose first group names the person or patient;
         csv: the column that does; tfrecord: the feature that does. Images of one group stay on one side of each split.
@@ -112,7 +113,8 @@ class Data(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _digits_have_a_tail(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("source", "digits") == "digits" and values.get("profile") is None:
-            return {**values, "profile": {"kind": "geometric", "ratio": 0.65, "largest": 100}}
-        return values
+    def _digits_are_small_and_have_a_tail(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("source", "digits") != "digits":
+            return values
+        tail = {"kind": "geometric", "ratio": 0.65, "largest": 100}
+        return {"image_size": 16, **values, "profile": values.get("profile") or tail}

@@ -72,8 +72,10 @@ class RunConfig(Section):
     synthetic: Synthetic = Synthetic()
     classifier: Classifier = Classifier()
     training: Training = Training()
-    strategies: tuple[Strategy, ...] = tuple(
-        Strategy(name=name) for name in ("baseline", "oversample", "balanced_softmax", "pretrain_finetune")
+    strategies: tuple[Strategy, ...] = (
+        *(Strategy(name=name) for name in ("baseline", "oversample", "balanced_softmax")),
+        # Fine-tuned as oversampling trains; its matched arm, which shares these options, tells what the images add.
+        Strategy(name="pretrain_finetune", options={"sampling": "balanced", "loss": "cross_entropy"}),
     )
     budget: str | None = None
     tuning: Tuning | None = None

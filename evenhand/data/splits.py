@@ -223,9 +223,12 @@ class _Choice:
 
 
 def _check(images: Labelled, split: NDArray[np.uint8]) -> None:
+    more_for_test = (
+        "add some to the source's own test images" if (images.own == TEST).any() else "raise data.splits.test"
+    )
     for number, purpose, remedy in (
         (TRAIN, "training", "give it more distinct images, or leave the class out by data.classes"),
-        (TEST, "the test", "give it more distinct images, raise data.splits.test, or leave it out by data.classes"),
+        (TEST, "the test", f"give it more distinct images, {more_for_test}, or leave it out by data.classes"),
     ):
         empty = np.flatnonzero(images.counts(split == number) == 0)
         if len(empty):

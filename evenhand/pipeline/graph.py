@@ -36,9 +36,7 @@ from evenhand.models import outside_inputs
 from evenhand.models.arms import Arm, phase_steps, plan_arms, repeat_suffix
 from evenhand.models.preflight import check_models
 from evenhand.models.train_classifier import ClassifierTraining
-
-_LOCAL_RUNNERS = {"DirectRunner", "BundleBasedDirectRunner"}
-_BRINGS_CODE = {"extra_packages", "extra_package", "setup_file", "requirements_file", "sdk_container_image"}
+from evenhand.pipeline.beam import beam_arguments, check_beam
 
 
 @dataclass
@@ -77,6 +75,7 @@ def create_pipeline(
       metadata_path: the SQLite file of ML Metadata; None leaves the choice to the runner (Kubeflow).
     """
     check_models(config)
+    check_beam(config.beam)
     graph = _Graph(config)
     arms = plan_arms(config)
     examples = graph.add(ImbalancedExampleGen(config.data, config.seed, fingerprint))["examples"]
@@ -111,6 +110,7 @@ def create_images_pipeline(
       synthesises: whether a generator is trained and draws its images, or the real images are all.
     """
     check_models(config)
+    check_beam(config.beam)
     graph = _Graph(config)
     examples = graph.add(ImbalancedExampleGen(config.data, config.seed, fingerprint))["examples"]
     if synthesises:
@@ -127,20 +127,8 @@ def _pipeline(graph: _Graph, pipeline_root: str, metadata_path: Path | None) -> 
         metadata_connection_config=(
             metadata.sqlite_metadata_connection_config(str(metadata_path)) if metadata_path else None
         ),
-        beam_pipeline_args=beam_arguments(graph.config),
+        beam_pipeline_args=beam_arguments(graph.config.beam),
     )
-
-
-def beam_arguments(config: RunConfig) -> list[str]:
-    """The `beam` section as Beam's command-line arguments.
-
-    Beam's own runner works on this machine, so nothing needs to be sent to workers. Told of a container, TFX believes
-    that its code is there already; else each Beam node would copy and package all of TFX first, which takes seconds.
-    """
-    options = {"runner": config.beam.runner, **config.beam.options}
-    if config.beam.runner in _LOCAL_RUNNERS and not _BRINGS_CODE & options.keys():
-        options["sdk_container_image"] = "none"
-    return [f"--{name}={value}" for name, value in options.items()]
 
 
 def _validate(graph: _Graph, examples: BaseChannel) -> None:

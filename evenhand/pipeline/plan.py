@@ -10,6 +10,7 @@ from evenhand.models import sample_generator
 from evenhand.models.arms import BASELINE, Arm, phase_steps, plan_arms, repeat_suffix
 from evenhand.models.preflight import check_models
 from evenhand.models.search import ladder, tuned_fields
+from evenhand.pipeline.beam import check_beam
 
 # Seconds on 2 CPU cores without an accelerator (from the demo's result.json): they
 # place an estimate within a factor of two there, and are an upper bound on anything faster.
@@ -82,6 +83,7 @@ def plan(config: RunConfig) -> Plan:
       UserError: as a run would raise it: unreadable source, impossible profile, empty class, wrong options.
     """
     check_models(config)
+    check_beam(config.beam)
     tuned_fields.check(config)
     if config.is_searched:
         return _searched(config)

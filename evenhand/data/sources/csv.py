@@ -69,7 +69,12 @@ def _columns(table: Path, group: str | None) -> dict[str, int]:
     required = ("image", "label") if group is None else ("image", "label", "group")
     for ours in required:
         if ours not in found:
-            raise UserError(str(table), f"has no column {wanted[ours]!r}", "name the columns image and label in line 1")
+            remedy = (
+                "name one that is there in data.group"
+                if ours == "group"
+                else "name the columns image and label in line 1"
+            )
+            raise UserError(str(table), f"has no column {wanted[ours]!r}", remedy)
     return found
 
 

@@ -73,7 +73,21 @@ def _splits(root: Path) -> dict[str, int]:
         and any(OWN_SPLITS[name.lower()] == 1 for name in folders)
     ):
         return {name: OWN_SPLITS[name.lower()] for name in folders}
+    for name in folders:
+        if OWN_SPLITS.get(name.lower()) == 1 and _holds_classes(root / name):
+            others = ", ".join(other for other in folders if other.lower() not in OWN_SPLITS)
+            raise UserError(
+                str(root),
+                f"holds {name}/ with folders of classes in it beside {others}, so what the classes are is unclear",
+                f"move {others} away",
+            )
     return {"": 0}
+
+
+def _holds_classes(folder: Path) -> bool:
+    """Whether there are folders, at least two as for classes, and no image beside them."""
+    files = (entry.name for entry in os.scandir(folder) if entry.is_file() and not entry.name.startswith("."))
+    return len(_folders(folder)) > 1 and not any(name.lower().endswith(SUFFIXES) for name in files)
 
 
 def _list(config: Data) -> tuple[Path, _Listing, PackedStrings]:

@@ -1,7 +1,8 @@
 """A NumPy .npz archive in the Keras (`x_train`, `y_train`, …) or MedMNIST (`train_images`, …) convention.
 
-Nothing is unpickled. Images are unpacked into an unnamed temporary file and read from there one by one, so that memory
-holds no pixels whatever the archive's size.
+Nothing is unpickled. Pixels are bool, uint8, or uint16 of as many bits, 8 to 16, as the largest value of the archive
+needs: cameras and scanners give 10 or 12. Images are unpacked into an unnamed temporary file and read from there one by
+one, so that memory holds no pixels whatever the archive's size.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class _Array:
 class _Images:
     """The images of one split, on disk."""
 
-    def __init__(self, file: IO[bytes], array: _Array) -> None:
-        self._file, self._shape, self._dtype = file, array.shape[1:], array.dtype
+    def __init__(self, file: IO[bytes], array: _Array, shift: int) -> None:
+        self._file, self._shape, self._dtype, self._shift = file, array.shape[1:], array.dtype, shift
         self._bytes = int(np.prod(self._shape)) * array.dtype.itemsize
 
     def read(self, index: int) -> NDArray[np.uint8]:
@@ -74,7 +75,7 @@ class _Images:
         pixels = np.frombuffer(raw, self._dtype).reshape(self._shape)
         if self._dtype == np.bool_:
             return pixels.astype(np.uint8) * 255
-        return pixels if self._dtype.itemsize == 1 else (pixels >> 8).astype(np.uint8)
+        return pixels if self._dtype.itemsize == 1 else (pixels >> self._shift).astype(np.uint8)
 
 
 def open_source(config: Data) -> ImageSet:
@@ -101,7 +102,7 @@ def _open(archive: zipfile.ZipFile, path: Path, options: Options) -> ImageSet:
             f"holds neither x_train nor train_images, but {', '.join(list(arrays)[:8]) or 'nothing'}",
             "name the arrays as Keras or MedMNIST do",
         )
-    parts, labels, splits = [], [], []
+    unpacked, labels, splits = [], [], []
     for split, (images_name, labels_name) in convention.items():
         if images_name not in arrays:
             continue
@@ -109,8 +110,10 @@ def _open(archive: zipfile.ZipFile, path: Path, options: Options) -> ImageSet:
             raise UserError(str(path), f"holds {images_name} but no {labels_name}", f"add {labels_name}")
         images = _images_header(archive, path, arrays[images_name])
         labels.append(_labels(archive, path, arrays[labels_name], images.shape[0]))
-        parts.append(_Images(_unpack(archive, path, images), images))
+        unpacked.append((_unpack(archive, path, images), images))
         splits.append((split, images.shape[0]))
+    shift = max(_bits(file, images) for file, images in unpacked) - 8
+    parts = [_Images(file, images, shift) for file, images in unpacked]
     class_names = options.class_names or _stored_names(archive, path, arrays.get("class_names"))
     all_labels = np.concatenate(labels)
     starts = np.cumsum([0, *(count for _, count in splits)])
@@ -191,6 +194,16 @@ def _unpack(archive: zipfile.ZipFile, path: Path, array: _Array) -> IO[bytes]:
         shutil.copyfileobj(member, file, 2**20)
     file.flush()
     return file
+
+
+def _bits(file: IO[bytes], array: _Array) -> int:
+    """Bits that the largest value needs, at least 8."""
+    largest = 0
+    if array.dtype == np.uint16:
+        file.seek(0)
+        while block := file.read(2**20):
+            largest = max(largest, int(np.frombuffer(block, np.uint16).max()))
+    return max(largest.bit_length(), 8)
 
 
 def _labels(archive: zipfile.ZipFile, path: Path, info: zipfile.ZipInfo, num_images: int) -> NDArray[np.int32]:

@@ -88,7 +88,11 @@ def test_the_fingerprint_covers_table_and_images(root):
         ("image,label\nx/000.png,a\nx/001.png,\n", {}, "table.csv, line 3: the label is empty"),
         ("image,label\nx/0\0.png,a\n", {}, "table.csv, line 2: the image's path holds a null character"),
         ("image,label,split\nx/000.png,a,dev\n", {}, "table.csv, line 2: unknown split 'dev'"),
-        ("image,label\nx/000.png,a\n", {"group": "patient"}, "table.csv: has no column 'patient'"),
+        (
+            "image,label\nx/000.png,a\n",
+            {"group": "patient"},
+            "table.csv: has no column 'patient'; name one that is there in data.group",
+        ),
         ("image,label\nx/000.png,a\nx/001.png,a\n", {}, "at least two classes"),
     ],
 )

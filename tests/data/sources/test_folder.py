@@ -48,6 +48,14 @@ def test_train_and_test_may_be_classes_beside_others(make_folder):
     assert opened(make_folder({"train": 2, "bus": 2})).class_names == ("bus", "train")
 
 
+def test_splits_beside_another_folder_are_no_classes(make_folder, tmp_path):
+    for split in ("train", "test"):
+        make_folder({"a": 2, "b": 2}).rename(tmp_path / split)
+    (tmp_path / "docs").mkdir()
+    with pytest.raises(UserError, match=r"holds train/ with folders of classes in it beside docs, .*; move docs away"):
+        opened(tmp_path)
+
+
 def test_hidden_files_and_files_beside_the_classes_are_ignored(make_folder):
     root = make_folder({"a": 2, "b": 2})
     (root / "LICENSE").write_text("free")

@@ -53,6 +53,14 @@ def test_16_bits_and_booleans_become_8_bits(tmp_path):
     assert opened(tmp_path, x_train=x > 255, y_train=y).read(0).tolist() == [[0, 0, 255, 255]]
 
 
+def test_16_bits_are_as_many_as_the_largest_value_of_the_archive_needs(tmp_path):
+    x, y = np.array([[[0, 16, 255]]] * 6, np.uint16), np.arange(6) % 2
+    assert opened(tmp_path, x_train=x, y_train=y).read(0).tolist() == [[0, 16, 255]]
+    both = opened(tmp_path, x_train=x, y_train=y, x_test=16 * x, y_test=y)
+    assert both.read(0).tolist() == [[0, 1, 15]]
+    assert both.read(6).tolist() == [[0, 16, 255]]
+
+
 def test_names_of_classes(tmp_path):
     x, y = arrays()
     stored = opened(tmp_path, x_train=x, y_train=y, class_names=np.array(["hat", "bag", "Schlüssel"]))
