@@ -79,6 +79,10 @@ def test_recipes_are_listed_and_printed_as_configs() -> None:
         (["compile", "digit", "-o", "x.json"], "digit: is neither a config file nor a recipe"),
         (["inspect", "nowhere"], "nowhere: is no source that exists"),
         (["report", "."], "holds no"),
+        (
+            ["generate", ".", "--per-class", "1", "--output", "x", "--seed", str(2**63 - 1)],
+            "Invalid value for '--seed'",
+        ),
         (["generate", ".", "--per-class", "1", "--output", "x"], ".: holds no finished run of evenhand"),
         (["export", ".", "--what", "synthetic", "--format", "npz", "--output", "x.npz"], ".: holds no finished run"),
         (["predict", ".", "x.png"], ".: holds no finished run of evenhand"),

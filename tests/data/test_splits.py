@@ -110,6 +110,12 @@ def test_unreadable_images_are_in_no_split():
     assert withheld == 0
 
 
+def test_a_class_that_the_sources_own_test_lacks_is_not_sent_to_another_share():
+    own = np.where(np.arange(40) < 5, 3, 1).astype(np.uint8)  # all five are of the first class
+    with pytest.raises(UserError, match="'class 1' .* add some to the source's own test images"):
+        split_images(labelled([20, 20], own=own), SHARES, None, seed=0)
+
+
 @pytest.mark.parametrize(
     "images, shares, words",
     [

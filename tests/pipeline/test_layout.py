@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evenhand.pipeline.layout import keep_newest, replace_folder
+import pytest
+
+from evenhand.errors import UserError
+from evenhand.pipeline.layout import INDEX, RunFolder, keep_newest, replace_folder
 
 
 def _push(folder: Path, version: int, content: str) -> Path:
@@ -32,3 +35,10 @@ def test_a_replaced_folder_holds_the_new_parts_only(tmp_path: Path) -> None:
     (tmp_path / "part").write_text("y")
     replace_folder(tmp_path / "old", {"kept": tmp_path / "part"})
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("text", ["{bad", "7", ""])
+def test_a_damaged_index_is_told_in_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / INDEX).write_text(text)
+    with pytest.raises(UserError, match=rf"{INDEX}: is damaged; run the same config again"):
+        RunFolder(tmp_path)
