@@ -186,9 +186,8 @@ def _keys_of(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
             follows_union = False
             continue
         keys.append(part)
-        annotations = [annotation for model in models for annotation in _annotations(model, str(part))]
-        follows_union = any(len(list(_members(annotation))) > 1 for annotation in annotations)
-        models = [inner for annotation in annotations for inner in _models_in(annotation)] or models
+        follows_union = any(len(list(_members(one))) > 1 for one in _annotations(models, str(part)))
+        models = _models_below(models, str(part))
     return tuple(keys)
 
 
@@ -207,17 +206,22 @@ def _keys_beside(location: tuple[int | str, ...]) -> Iterator[str]:
     """The keys that may stand where the last part of `location` stands."""
     models: list[type[BaseModel]] = [RunConfig]
     for part in location[:-1]:
-        below = [inner for model in models for one in _annotations(model, str(part)) for inner in _models_in(one)]
-        models = below or models  # an index leads to no other section
+        models = _models_below(models, str(part))
     for model in models:
         for name, field in model.model_fields.items():
             yield field.alias or name
 
 
-def _annotations(model: type[BaseModel], key: str) -> Iterator[Any]:
-    for name, field in model.model_fields.items():
-        if key in (name, field.alias):
-            yield field.annotation
+def _models_below(models: list[type[BaseModel]], key: str) -> list[type[BaseModel]]:
+    """The sections under a key; where it is an index, or names no section, those that it stands in."""
+    return [inner for annotation in _annotations(models, key) for inner in _models_in(annotation)] or models
+
+
+def _annotations(models: list[type[BaseModel]], key: str) -> Iterator[Any]:
+    for model in models:
+        for name, field in model.model_fields.items():
+            if key in (name, field.alias):
+                yield field.annotation
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -136,6 +136,7 @@ def test_strategies_may_be_bare_names_or_carry_options(tmp_path: Path) -> None:
             "data.profile.larges in FILE: is an unknown key; did you mean 'largest'.",
         ),
         ("data: {profile: {ratio: 0.5}}", "data.profile in FILE: needs a kind; write kind: geometric or kind: counts"),
+        ("data: {profile: {}}", "data.profile in FILE: needs a kind; write kind: geometric or kind: counts"),
         ("strategies: [{name: baseline, option: {}}]", "strategies.0.option in FILE: is an unknown key; did you mean"),
         ("strategies: [oversample]", "strategies in FILE: baseline must be among the strategies"),
         ("strategies: [baseline, baseline]", "strategies in FILE: each strategy may stand once"),

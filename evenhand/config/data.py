@@ -116,5 +116,6 @@ class Data(Section):
     def _digits_are_small_and_have_a_tail(cls, values: Any) -> Any:
         if not isinstance(values, dict) or values.get("source", "digits") != "digits":
             return values
-        tail = {"kind": "geometric", "ratio": 0.65, "largest": 100}
-        return {"image_size": 16, **values, "profile": values.get("profile") or tail}
+        if values.get("profile") is None:
+            values = {**values, "profile": {"kind": "geometric", "ratio": 0.65, "largest": 100}}
+        return {"image_size": 16, **values}

@@ -75,7 +75,6 @@ def create_pipeline(
       metadata_path: the SQLite file of ML Metadata; None leaves the choice to the runner (Kubeflow).
     """
     check_models(config)
-    check_beam(config.beam)
     graph = _Graph(config)
     arms = plan_arms(config)
     examples = graph.add(ImbalancedExampleGen(config.data, config.seed, fingerprint))["examples"]
@@ -110,7 +109,6 @@ def create_images_pipeline(
       synthesises: whether a generator is trained and draws its images, or the real images are all.
     """
     check_models(config)
-    check_beam(config.beam)
     graph = _Graph(config)
     examples = graph.add(ImbalancedExampleGen(config.data, config.seed, fingerprint))["examples"]
     if synthesises:
@@ -119,6 +117,7 @@ def create_images_pipeline(
 
 
 def _pipeline(graph: _Graph, pipeline_root: str, metadata_path: Path | None) -> Pipeline:
+    check_beam(graph.config.beam)
     return Pipeline(
         pipeline_name=graph.config.name,
         pipeline_root=pipeline_root,

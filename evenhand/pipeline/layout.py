@@ -80,12 +80,11 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._index: dict[str, str]
         index = path / INDEX
         if not index.is_file():
             raise UserError(str(path), "holds no finished run of evenhand", "give the folder that `evenhand run` wrote")
         try:
-            self._index = dict(json.loads(index.read_text(encoding="utf-8")))
+            self._index: dict[str, str] = dict(json.loads(index.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise UserError(str(index), "is damaged", "run the same config again, which writes it anew") from error
 
