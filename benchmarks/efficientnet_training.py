@@ -10,15 +10,19 @@ process does that once, however many strategies it trains.
 
 from __future__ import annotations
 
+import json
 import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.performance_page import parser_for, tell
 from benchmarks.turns import THREADS, Worker, in_turns, markdown, ratio, serve
+
+if TYPE_CHECKING:
+    from benchmarks.sides.keras_ways import Clocks
+    from evenhand.config import Device
 
 TITLE = "Training EfficientNetV2-B0"
 SIDES = ("evenhand", "Keras")
@@ -26,65 +30,62 @@ TURNS = 5
 CLASSES, CHANNELS = 10, 1
 
 
-class Side:
-    """What one process trains."""
+def clocks_of(side: str, name: str, size: int, batch: int) -> Clocks:
+    """The clock of what one process trains."""
+    import keras
 
-    def __init__(self) -> None:
-        self._fit: Callable[[int], Any] | None = None
+    from benchmarks.sides.keras_ways import Clocks, Fit, noise
+    from evenhand.config import Classifier, Training
+    from evenhand.data.blend import Draws
+    from evenhand.data.training_batches import training_batches
+    from evenhand.models.training.classification import SharedClassifier, build_network
 
-    def prepare(self, side: str, name: str, size: int, batch: int) -> float:
-        """Seconds to the first step."""
-        import keras
-        import tensorflow as tf
-
-        from benchmarks.sides.keras_ways import noise
-        from evenhand.config import Classifier, Device, Training
-        from evenhand.data.blend import Draws
-        from evenhand.data.training_batches import training_batches
-        from evenhand.models.training.classification import SharedClassifier, build_network
-
-        tf.config.experimental.enable_op_determinism()  # as every run does by default
-        table = noise(size, CHANNELS, CLASSES)
-        draws = Draws(table, None, batch_size=batch, sampling="balanced", seed=0)
-        started, at_once = time.perf_counter(), 1
+    def build(device: Device) -> Fit:
+        table, classifier = noise(size, CHANNELS, CLASSES), Classifier(name=name)
         if side == "Keras":
-            model = build_network(Classifier(name=name), table.image_shape, CLASSES, seed=0)
+            model = build_network(classifier, table.image_shape, CLASSES, seed=0)
             loss = keras.losses.CategoricalCrossentropy(from_logits=True)
             model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"], jit_compile=False)
         else:
-            shared = SharedClassifier(Classifier(name=name), table.image_shape, CLASSES, Device(), keeps_best=False)
+            shared = SharedClassifier(classifier, table.image_shape, CLASSES, device, keeps_best=False)
             shared.rate.set(1e-3, warm_up=0, steps=10**6)
-            model, at_once = shared.model, shared.device.steps_per_execution
+            model = shared.model
+        draws = Draws(table, None, batch_size=batch, sampling="balanced", seed=0)
+        augmentation = Training().augmentation
+        return model, lambda steps: training_batches(draws, seed=0, num_steps=steps, augmentation=augmentation)
 
-        def fit(steps: int) -> None:
-            data = training_batches(draws, seed=0, num_steps=steps, augmentation=Training().augmentation)
-            model.fit(data, epochs=1, shuffle=False, verbose=0)
+    return Clocks(build, name)
 
-        self._fit = fit
-        fit(at_once)
+
+def serve_side(settings: dict[str, Any]) -> None:
+    """Answers for one process: seconds to the first steps, seconds of a step, and GB of memory at most so far."""
+    from benchmarks.sides.keras_ways import DEFAULT
+
+    clocks = clocks_of(**settings)
+
+    def prepare() -> float:
+        started = time.perf_counter()
+        clocks.prepare(DEFAULT)
         return time.perf_counter() - started
 
-    def seconds(self, steps: int) -> float:
-        """Of a step."""
-        assert self._fit is not None, "prepare comes first"
-        started = time.perf_counter()
-        self._fit(steps)
-        return (time.perf_counter() - started) / steps
-
-    def memory(self) -> float:
-        """GB at most so far."""
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    serve(
+        {
+            "prepare": prepare,
+            "seconds": lambda steps: clocks.seconds(DEFAULT, steps),
+            "memory": lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        }
+    )
 
 
 def rows_of(name: str, size: int, batch: int, steps: int) -> list[list[str]]:
     """A row of the table for each side."""
     program = [sys.executable, "-m", "benchmarks.efficientnet_training", "--serve"]
-    with Worker(program) as ours, Worker(program) as theirs:
-        workers = dict(zip(SIDES, (ours, theirs), strict=True))
-        starts = {
-            side: worker.ask("prepare", side=side, name=name, size=size, batch=batch)
-            for side, worker in workers.items()
-        }
+    ours, theirs = (
+        [*program, json.dumps({"side": side, "name": name, "size": size, "batch": batch})] for side in SIDES
+    )
+    with Worker(ours) as our_worker, Worker(theirs) as their_worker:
+        workers = dict(zip(SIDES, (our_worker, their_worker), strict=True))
+        starts = {side: worker.ask("prepare") for side, worker in workers.items()}
         clocks = {side: lambda worker=worker: worker.ask("seconds", steps=steps) for side, worker in workers.items()}
         times = in_turns(clocks, TURNS)
         memory = {side: worker.ask("memory") for side, worker in workers.items()}
@@ -109,8 +110,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help=f"in each of {TURNS} turns")
     arguments = parser.parse_args()
     if arguments.serve:
-        side = Side()
-        serve({"prepare": side.prepare, "seconds": side.seconds, "memory": side.memory})
+        serve_side(json.loads(arguments.names[0]))
         return
     rows = [
         row

@@ -10,7 +10,7 @@ class, and they are judged: Frechet distance, density and coverage against the r
 network trained on the whole, balanced training set; and the accuracy, balanced over classes, on the real test images of
 a classifier that was trained on the synthetic images alone (Ravuri and Vinyals, Classification Accuracy Score, 2019).
 That classifier's images are augmented for digits, as in the demo, and not for Fashion-MNIST, as in S3.
-An interrupted training goes on where it was; speeds and finished rows are kept in benchmarks/records/generators.
+An interrupted training goes on where it was; finished rows are kept in benchmarks/records/generators.
 """
 
 from __future__ import annotations
@@ -138,8 +138,8 @@ class Study:
       task: data and judge.
       tables: real images by split.
       balanced: the whole training set, for the extractor.
-      folder: keeps states and TensorBoard's files.
-      records: keeps speeds and finished rows.
+      folder: keeps speeds on this machine, states and TensorBoard's files.
+      records: keeps finished rows.
       settings: the command's arguments.
     """
 
@@ -160,7 +160,7 @@ class Study:
     def speed(self, name: str) -> dict[str, float]:
         """Measured once, then read."""
         return once(
-            self.records / f"{name}-speed.json",
+            self.folder / f"{name}-speed.json",
             lambda: measure_speed(name, self.tables["train"], self.task.batch_size, self.options),
         )
 
@@ -172,7 +172,10 @@ class Study:
     def real_score(self) -> float:
         """The accuracy score of the real training images themselves."""
         train, test, judge = self.tables["train"], self.tables["test"], self.task.judge
-        score: float = once(self.records / "real.json", lambda: accuracy_score(train, test, judge, "on real images"))
+        score: float = once(
+            self.records / f"real-seed{self.settings.seed}.json",
+            lambda: accuracy_score(train, test, judge, "on real images"),
+        )
         return score
 
     def row(self, name: str) -> dict[str, Any]:
@@ -185,6 +188,10 @@ class Study:
         if row["options"] != self.options:
             raise SystemExit(f"{self._file(name)} was measured with other options: remove it to measure anew")
         return row
+
+    def is_measured(self, name: str) -> bool:
+        """Whether its row is finished."""
+        return self._file(name).exists()
 
     def _file(self, name: str) -> Path:
         asked = self.settings
@@ -306,7 +313,8 @@ def main() -> None:
         with progress.listen(show):
             # All speeds first, in one go, so that every generator meets the same quiet or busy machine.
             for name in names:
-                console.print(name, study.speed(name))
+                if settings.speed_only or not study.is_measured(name):
+                    console.print(name, study.speed(name))
             if settings.speed_only:
                 return
             real_score = study.real_score()
