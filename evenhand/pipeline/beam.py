@@ -11,7 +11,7 @@ from apache_beam.runners.runner import create_runner
 from evenhand.config import Beam
 from evenhand.errors import UserError, did_you_mean
 
-_LOCAL_RUNNERS = {"DirectRunner", "BundleBasedDirectRunner"}
+_LOCAL_RUNNERS = {"DirectRunner", "BundleBasedDirectRunner", "FnApiRunner"}
 _BRINGS_CODE = {"extra_packages", "extra_package", "setup_file", "requirements_file", "sdk_container_image"}
 
 
@@ -20,8 +20,12 @@ def beam_arguments(beam: Beam) -> list[str]:
 
     Beam's own runner works on this machine, so nothing needs to be sent to workers. Told of a container, TFX believes
     that its code is there already; else each Beam node would copy and package all of TFX first, which takes seconds.
+
+    `DirectRunner` would first fetch a binary, Prism, from the network and give it the work, and do it here only where
+    that fails. We name the runner that it falls back to: no download, no waiting for one, the same on every machine.
     """
-    options = {"runner": beam.runner, **beam.options}
+    runner = "FnApiRunner" if beam.runner == "DirectRunner" else beam.runner
+    options = {"runner": runner, **beam.options}
     if beam.runner in _LOCAL_RUNNERS and not _BRINGS_CODE & options.keys():
         options["sdk_container_image"] = "none"
     return [f"--{name}={value}" for name, value in options.items()]

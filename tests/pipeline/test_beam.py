@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,19 @@ def test_the_default_is_fine_and_packages_nothing() -> None:
 
 def test_a_container_of_the_users_own_stays() -> None:
     options = {"sdk_container_image": "mine"}
-    assert beam_arguments(Beam(options=options)) == ["--runner=DirectRunner", "--sdk_container_image=mine"]
+    assert beam_arguments(Beam(options=options)) == ["--runner=FnApiRunner", "--sdk_container_image=mine"]
+
+
+def test_the_default_fetches_no_runner_from_the_network() -> None:
+    program = (
+        "import sys, apache_beam as beam\n"
+        "from apache_beam.options.pipeline_options import PipelineOptions\n"
+        f"with beam.Pipeline(options=PipelineOptions({beam_arguments(Beam())})) as pipeline:\n"
+        "    pipeline | beam.Create([1]) | beam.Map(print)\n"
+        "print('apache_beam.runners.portability.prism_runner' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "False"]
 
 
 @pytest.mark.parametrize(
