@@ -2,7 +2,8 @@
 
     python -m benchmarks.generator_memory
 
-Each trains a few steps at 32 pixels in colour and draws, in a process of its own; the target is 4 GB.
+Each trains a few steps at 32 pixels in colour, watched and kept in checkpoints as in a run, and draws, in a process of
+its own; the target is 4 GB.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -24,7 +27,7 @@ CASES = {
     "class_vae": ([100] * 50 + [30] * 50 + [10] * 50 + [3] * 50, {}),
     "class_vae, nothing shared": ([100] * 50 + [30] * 50 + [10] * 50 + [3] * 50, {"sharing": "none"}),
 }
-STEPS = 20
+STEPS = 120
 
 
 def train_and_draw(case: str) -> None:
@@ -37,8 +40,9 @@ def train_and_draw(case: str) -> None:
     images = np.random.default_rng(0).integers(0, 256, (len(labels), 32, 32, 3), dtype=np.uint8)
     names = tuple(f"class {label}" for label in range(len(counts)))
     table = ImageTable(images, labels, np.arange(len(labels)).astype(str), names)
-    config = Generator(name=case.partition(",")[0], steps=STEPS, options=options, monitor=None)
-    run = train_generator(table, config, device=Device(steps_per_execution=5))
+    config = Generator(name=case.partition(",")[0], steps=STEPS, options=options)
+    with tempfile.TemporaryDirectory() as state:
+        run = train_generator(table, config, device=Device(steps_per_execution=5), state_dir=Path(state))
     sample_generator(run.sampler(), label=0, count=64)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{case}: {len(counts)} classes, {len(labels)} images, at most {peak:.2f} GB", flush=True)

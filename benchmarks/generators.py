@@ -246,7 +246,7 @@ def page_of(key: str, rows: list[dict[str, Any]], real_score: float, core_minute
     rows = sorted(rows, key=lambda row: -row["accuracy_score"])
     for row in rows:
         cells = (
-            f"`{row['generator']}`",
+            f"`{row['generator']}`" + "".join(f" {name}: {value}" for name, value in row["options"].items()),
             f"{row['steps']:,}",
             f"{row['steps_per_core_second']:.1f}",
             f"{row['images_per_core_second']:.0f}",

@@ -2,11 +2,12 @@
 
     python -m benchmarks.spade_losses --data FOLDER --hand-model FILE     # FOLDER holds sign_language_digits
 
-Both losses get the same steps on the same real images, with the key points that MediaPipe's hand landmarker finds, and
-the same three seeds. Each generator then draws 1000 images of each class from poses of its training images; they are
-judged as in `benchmarks.generators`, by a distance on features of a network trained on the real images and by what a
-classifier learns from them alone. An interrupted study goes on where it was; finished rows are kept in
-benchmarks/records/spade_losses.
+All arms get the same steps on the same real images, with the key points that MediaPipe's hand landmarker finds, and the
+same three seeds. D2D-CE comes with a judge of its own, so the arm to hold it against has that judge and gives the loss
+no weight; SPADE's hinge with patch judges alone stands beside them. Each generator then draws 1000 images of each class
+from poses of its training images; they are judged as in `benchmarks.generators`, by a distance on features of a network
+trained on the real images and by what a classifier learns from them alone. An interrupted study goes on where it was;
+finished rows are kept in benchmarks/records/spade_losses.
 """
 
 from __future__ import annotations
@@ -34,16 +35,20 @@ from evenhand.models.train_generator import train_generator
 
 RUNS = Path("runs", "spade_losses")
 ROWS = RECORDS / "spade_losses"
-LOSSES = ("hinge", "d2d_ce")
+ARMS: dict[str, dict[str, Any]] = {
+    "hinge": {"discriminator_loss": "hinge"},
+    "hinge, same judges": {"discriminator_loss": "d2d_ce", "d2d_weight": 0.0},
+    "d2d_ce": {"discriminator_loss": "d2d_ce"},
+}
 SEEDS = (0, 1, 2)
 BATCH_SIZE = 16
 MEASURES = ("fid", "density", "coverage", "accuracy_score")
 
 
-def row(tables: dict[str, ImageTable], extractor: FeatureExtractor, loss: str, seed: int, steps: int) -> dict[str, Any]:
+def row(tables: dict[str, ImageTable], extractor: FeatureExtractor, arm: str, seed: int, steps: int) -> dict[str, Any]:
     """Trains, draws and judges one generator."""
-    name = f"{loss}-{seed}-{steps}"
-    config = Generator(name="spade", steps=steps, batch_size=BATCH_SIZE, options={"discriminator_loss": loss})
+    name = f"{_file_name(arm)}-{seed}-{steps}"
+    config = Generator(name="spade", steps=steps, batch_size=BATCH_SIZE, options=ARMS[arm])
     started = time.monotonic()
     run = train_generator(
         tables["train"],
@@ -56,16 +61,20 @@ def row(tables: dict[str, ImageTable], extractor: FeatureExtractor, loss: str, s
     minutes = (time.monotonic() - started) / 60
     synthetic = draw(run.sampler(), tables["train"].class_names)
     if seed == SEEDS[0]:
-        save_grid(synthetic, f"sign-language-digits-spade-{loss}")
+        save_grid(synthetic, f"sign-language-digits-spade-{_file_name(arm)}")
     return {
-        "loss": loss,
+        "arm": arm,
         "seed": seed,
         "steps": steps,
         "minutes": minutes,
         **likeness(extractor, tables["test"], synthetic),
-        "accuracy_score": accuracy_score(synthetic, tables["test"], JUDGE, f"on spade's images ({loss}, {seed})"),
+        "accuracy_score": accuracy_score(synthetic, tables["test"], JUDGE, f"on spade's images ({arm}, {seed})"),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def _file_name(arm: str) -> str:
+    return arm.replace(", ", "-").replace(" ", "-")
 
 
 def table_of(rows: list[dict[str, Any]], real_score: float) -> str:
@@ -73,23 +82,24 @@ def table_of(rows: list[dict[str, Any]], real_score: float) -> str:
     last = max(row["date"] for row in rows)
     lines = [
         f"`spade` on Sign Language Digits (32 pixels, colour, every class as it comes) with MediaPipe's key points; "
-        f"{rows[0]['steps']:,} steps of {BATCH_SIZE} for either loss, seeds {', '.join(map(str, SEEDS))}, by "
+        f"{rows[0]['steps']:,} steps of {BATCH_SIZE} for every arm, seeds {', '.join(map(str, SEEDS))}, by "
         f"`python -m benchmarks.spade_losses` on {machine()}, {last}. A classifier "
         f"trained on the real images scores {real_score:.1%}. Means, and each seed in brackets.",
         "",
-        "| discriminator loss | FID-style | density | coverage | accuracy score |",
+        "| judges' loss | FID-style | density | coverage | accuracy score |",
         "|---|---:|---:|---:|---:|",
     ]
-    for loss in LOSSES:
+    for arm in ARMS:
         cells = []
         for measure in MEASURES:
-            values = [row[measure] for row in rows if row["loss"] == loss]
+            values = [row[measure] for row in rows if row["arm"] == arm]
             form = "{:.1%}" if measure == "accuracy_score" else "{:.2f}"
             seeds = ", ".join(form.format(value) for value in values)
             cells.append(f"{form.format(statistics.mean(values))} ({seeds})")
-        lines.append(f"| `{loss}` | {' | '.join(cells)} |")
-    pictures = " ".join(f"![{loss}](images/generators-sign-language-digits-spade-{loss}.png)" for loss in LOSSES)
-    return "\n".join([*lines, "", f"Eight images of each class, seed {SEEDS[0]}, hinge and then D2D-CE:", "", pictures])
+        lines.append(f"| {arm} | {' | '.join(cells)} |")
+    pictures = " ".join(f"![{arm}](images/generators-sign-language-digits-spade-{_file_name(arm)}.png)" for arm in ARMS)
+    shown = f"Eight images of each class, seed {SEEDS[0]}, in the table's order:"
+    return "\n".join([*lines, "", shown, "", pictures])
 
 
 def main() -> None:
@@ -112,11 +122,11 @@ def main() -> None:
     extractor = train_extractor(tables["train"], seed=0)
     rows = []
     for seed in SEEDS:
-        for loss in LOSSES:
-            file = ROWS / f"{loss}-{seed}-{arguments.steps}.json"
-            rows.append(once(file, lambda loss=loss, seed=seed: row(tables, extractor, loss, seed, arguments.steps)))
+        for arm in ARMS:
+            file = ROWS / f"{_file_name(arm)}-{seed}-{arguments.steps}.json"
+            rows.append(once(file, lambda arm=arm, seed=seed: row(tables, extractor, arm, seed, arguments.steps)))
             console.print(rows[-1])
-    write_section(DOCS / "generators.md", "Measured: spade's two losses", table_of(rows, real_score))
+    write_section(DOCS / "generators.md", "Measured: spade's judges", table_of(rows, real_score))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Device(Section):
 
     distribution: Literal["auto", "none", "mirrored", "multi_worker", "tpu"] = "auto"
     xla: Literal["auto"] | bool = "auto"
-    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     steps_per_execution: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
 
 

@@ -58,6 +58,25 @@ def sample_generator(sampler: DrawsImages, *, label: int, count: int, first_seed
     return np.concatenate(blocks)[start : start + count]
 
 
+def draw_each(sampler: DrawsImages, labels: NDArray[np.int32], seeds: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Draws one image for each pair of a class and a seed, in blocks that hold several classes.
+
+    For looking at many classes at once: such an image may differ from `sample_generator`'s in the last bits.
+
+    Args:
+      sampler: from `load_sampler`.
+      labels: int32[n], at least one.
+      seeds: int64[n].
+
+    Returns:
+      uint8[n, h, w, c].
+    """
+    count, number = len(labels), -(-len(labels) // BLOCK)
+    labels, seeds = np.resize(labels, number * BLOCK), np.resize(seeds, number * BLOCK)
+    blocks = zip(np.split(labels, number), np.split(seeds, number), strict=True)
+    return np.concatenate([sampler(*block) for block in blocks])[:count]
+
+
 def plan(per_class: int | Literal["balance"], train_counts: Sequence[int]) -> list[int]:
     """How many synthetic images of each class to draw.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from evenhand.models.training.generator_training import GeneratorTraining
 from evenhand.models.training.identity import training_identity
 from evenhand.models.training.monitor import Assessment
 from evenhand.models.training.warm_up import check_steps
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,13 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
     seed_everything(seed, deterministic)
     with resolved.scope():
         model = build_generator(config.name, options, images, seed=seed)
+    if resolved.num_replicas > 1 and any(update.is_scheduled for update in model.updates):
+        # TensorFlow cannot merge the gradients of replicas within the condition of a schedule.
+        _LOG.warning("%s trains on one device: not all of its networks learn in every step", config.name)
+        resolved = resolve((device or Device()).model_copy(update={"distribution": "none"}), config.name)
+        with resolved.scope():
+            model = build_generator(config.name, options, images, seed=seed)
+    with resolved.scope():
         check_steps(config, model.warm_up)
         model.prepare(jit_compile=resolved.jit_compile, steps_per_execution=resolved.steps_per_execution)
     images, held_out = images_for(model, images), None if held_out is None else images_for(model, held_out)

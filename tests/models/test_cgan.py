@@ -94,9 +94,22 @@ def test_augmentation_is_added_to_the_displacement_or_takes_its_place(monkeypatc
     np.testing.assert_array_equal(seen[1], augment(displaced, ("flip", "cutout"), seed))
 
 
-def test_impossible_option_is_refused() -> None:
-    with pytest.raises(UserError, match=r"generator\.options\.variant"):
-        parse_options(cgan.Options, {"variant": "mlp"}, "generator.options")
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"variant": "mlp"}, r"\.variant"),
+        ({"variant": "dccgan", "width": 32}, ".*width is an option of the variant conv"),
+    ],
+)
+def test_impossible_options_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=rf"generator\.options{said}"):
+        parse_options(cgan.Options, options, "generator.options")
+
+
+@pytest.mark.parametrize("variant", ["conv", "dccgan", "mlp_cgan_relu"])
+def test_options_can_be_read_back(variant: str) -> None:
+    options = cgan.Options(variant=variant)
+    assert parse_options(cgan.Options, options.model_dump(), "generator.options") == options
 
 
 @pytest.mark.parametrize("image_shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (30, 44, 1), (64, 64, 3)])

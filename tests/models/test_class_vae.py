@@ -295,7 +295,7 @@ def test_an_only_image_is_jittered() -> None:
 @pytest.mark.parametrize("image_shape", [(8, 8, 1), (12, 12, 3), (30, 30, 1), (28, 20, 1)])
 @pytest.mark.parametrize("interpolation", ["convex", "neighbours", "prior"])
 def test_any_size_and_every_interpolation(image_shape: tuple[int, int, int], interpolation: str) -> None:
-    model = build(image_shape, interpolation=interpolation, weights=(-0.25, 1.25), jitter=0.5)
+    model = build(image_shape, interpolation=interpolation, weights=(-0.25, 1.25))
     images = np.asarray(model.sample(tf.constant(LABELS), tf.range(4, dtype=tf.int64)))
     assert images.shape == (4, *image_shape)
     assert np.abs(images).max() <= 1.0
@@ -337,6 +337,11 @@ def test_rate_falls_along_a_cosine() -> None:
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=rf"generator\.options\.{next(iter(options))}"):
         parse_options(class_vae.Options, options, "generator.options")
+
+
+def test_jitter_of_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match="jitter"):
+        parse_options(class_vae.Options, {"interpolation": "prior", "jitter": 0.5}, "generator.options")
 
 
 def test_a_class_without_images_is_refused() -> None:

@@ -109,6 +109,15 @@ start = to_array(falling.own.trainable_weights[0])
 pixels, classes = np.zeros((4, 1, 1, 1), "float32"), np.zeros(4, "int32")
 falling.fit(tf.data.Dataset.from_tensors((pixels, classes)), verbose=0, shuffle=False)
 np.testing.assert_allclose(to_array(falling.own.trainable_weights[0]), start - 1.0, rtol=1e-6)
+
+# Where networks learn in turns, the replicas' gradients cannot be merged: one device trains.
+from evenhand.config import Generator
+from evenhand.models import train_generator
+train_generator.resolve = lambda section, name: device if section.distribution == "auto" else one
+one = ResolvedDevice(None, False, "float32", 1)
+config = Generator(name="bagan", steps=2, batch_size=4, options={"warm_up_steps": 1}, monitor=None)
+run = train_generator.train_generator(noise((8, 8, 1), (3, 2, 1)), config)
+assert run.device["replicas"] == 1 and run.model.steps_done == 2
 print("two replicas:", device.num_replicas)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)

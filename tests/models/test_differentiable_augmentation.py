@@ -71,6 +71,17 @@ def test_flip_mirrors_about_half_the_images_and_changes_nothing_else() -> None:
     np.testing.assert_array_equal(moved, augment(after, ("translation",), SEED))
 
 
+@pytest.mark.parametrize(("size", "most"), [(28, 4), (32, 4), (20, 3), (9, 1)])
+def test_translation_draws_every_number_of_pixels_up_to_an_eighth_alike_often(size: int, most: int) -> None:
+    before = np.zeros((3000, size, size, 1), np.float32)
+    before[:, size // 2, size // 2] = 1.0
+    _, rows, columns, _ = np.nonzero(augment(before, ("translation",), SEED).numpy())
+    for places in (rows, columns):
+        moves, counts = np.unique(places - size // 2, return_counts=True)
+        np.testing.assert_array_equal(moves, np.arange(-most, most + 1))
+        np.testing.assert_allclose(counts, 3000 / (2 * most + 1), rtol=0.25)
+
+
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (32, 32), (15, 9)])
 def test_cutout_blanks_one_rectangle_of_half_the_size(height: int, width: int) -> None:
     blank = augment(np.ones((200, height, width, 1), np.float32), ("cutout",), SEED).numpy()[..., 0] == 0.0

@@ -390,7 +390,12 @@ def test_sizes_have_defaults_of_their_own_that_options_override() -> None:
 
 @pytest.mark.parametrize(
     ("options", "where"),
-    [({"size": "huge"}, "size"), ({"guidance": 2.0}, "guidance"), ({"multipliers": (0,)}, "multipliers")],
+    [
+        ({"size": "huge"}, "size"),
+        ({"guidance": 2.0}, "guidance"),
+        ({"multipliers": (0,)}, "multipliers"),
+        ({"flips": True}, "flips"),
+    ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any], where: str) -> None:
     with pytest.raises(UserError, match=rf"generator\.options\.{where}"):

@@ -98,6 +98,20 @@ def test_a_class_without_held_out_images_is_watched_too(extractor: FeatureExtrac
     assert reference.judge(others, labels)[0] == score
 
 
+def test_many_classes_are_drawn_together(extractor: FeatureExtractor) -> None:
+    table = noise((8, 8, 1), (3,) * 40)
+    calls: list[int] = []
+
+    def sampler(labels: Any, seeds: Any) -> Any:
+        calls.append(len(labels))
+        return np.broadcast_to((labels + seeds)[:, None, None, None], (len(labels), 8, 8, 1)).astype(np.uint8)
+
+    images, labels = Reference(table, None, extractor).draw(sampler)
+    np.testing.assert_array_equal(labels, np.arange(40).repeat(25))
+    np.testing.assert_array_equal(images[:, 0, 0, 0], labels + np.tile(np.arange(25), 40))
+    assert calls == [64] * 16
+
+
 def test_looks_are_logged(run: GeneratorRun, logs: Path) -> None:
     assert run.assessment is not None
     assert [row["step"] for row in run.assessment.scores[:-1]] == [40, 80, 120]

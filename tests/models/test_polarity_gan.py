@@ -112,6 +112,19 @@ def test_refinement_leaves_the_hull_by_no_more_than_it_says() -> None:
     assert [update.name for update in model.updates][-1] == "refiner"
 
 
+def test_refined_images_are_what_all_of_gs_opponents_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, calls = build(refinement=0.3, warm_up_steps=0), []
+    refined = model._refined
+    monkeypatch.setattr(model, "_refined", lambda points: calls.append(1) or refined(points))
+    batch, seen = Batch(tf.zeros((4, *model.image_shape)), tf.constant([0, 1, 0, 1])), {}
+    for update in model.updates:
+        calls.clear()
+        model.update_loss(update, batch, tf.constant([0, 0]))
+        seen[update.name] = len(calls)
+    assert seen.pop("extractor") == 0
+    assert seen and set(seen.values()) == {1}
+
+
 def test_line_6_and_line_9() -> None:
     counts = np.array([50, 30, 15, 5])
     shares = _polarity_losses.judged_shares

@@ -192,6 +192,24 @@ def test_losses_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert float(metrics["feature_matching"]) == 1.0
 
 
+def test_proxies_of_classes_are_spectrally_normalised_and_start_orthogonal() -> None:
+    judges = build(discriminator_loss="d2d_ce").judges
+    for _ in range(30):
+        table = judges.proxies(np.arange(judges.proxies.input_dim), training=True).numpy()
+    np.testing.assert_allclose(table @ table.T, np.eye(len(table)), atol=1e-3)
+
+
+def test_without_weight_the_loss_is_that_of_the_scores_alone() -> None:
+    model = build(discriminator_loss="d2d_ce", d2d_weight=0.0)
+    batch, seed = Batch(tf.zeros((4, 8, 8, 1)), tf.constant([0, 1, 0, 1]), tf.constant(hands(4))), tf.constant([0, 0])
+    loss, metrics = model.update_loss(model.updates[0], batch, seed)
+    model.options = model.options.model_copy(update={"d2d_weight": 1.0})
+    assert float(metrics["d2d"]) > 0.0
+    assert float(model.update_loss(model.updates[0], batch, seed)[0] - loss) == pytest.approx(
+        float(metrics["d2d"]), rel=0.01
+    )
+
+
 def test_an_image_at_its_anchor_without_a_negative_costs_nothing_and_a_negative_costs_what_it_resembles() -> None:
     embeddings = tf.random.stateless_normal((6, 4), (0, 1))
     assert float(data_to_data(embeddings, embeddings, tf.zeros((6, 6), bool))) == pytest.approx(0.0, abs=1e-6)

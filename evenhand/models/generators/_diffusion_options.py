@@ -52,7 +52,7 @@ class Options(Section):
       guidance: w of the module; more than 1 draws more typical images, and images of rare classes more alike.
       class_balancing: tau of CBDM; 0 leaves it out. A step takes twice the time with it.
       augmentation: probability of each geometric change of training images, which the network is told of.
-      flips: whether images are mirrored too; wrong for digits and hand signs.
+      flips: whether `augmentation` mirrors images too; wrong for digits and hand signs.
       sampler: `heun`, EDM's, or `multistep`, which needs half the evaluations of the network for the same accuracy.
       sampling_steps: n, from noise to image; n evaluations by `multistep`, 2 n - 1 by `heun`.
     """
@@ -94,6 +94,13 @@ class Options(Section):
         if min(multipliers) < 1:
             raise ValueError("Multipliers are at least 1")
         return multipliers
+
+    @field_validator("flips")
+    @classmethod
+    def _is_an_augmentation(cls, flips: bool, info: Any) -> bool:
+        if flips and not info.data.get("augmentation"):
+            raise ValueError("Flips need an augmentation above 0, e.g. 0.12")
+        return flips
 
     @field_validator("guidance")
     @classmethod

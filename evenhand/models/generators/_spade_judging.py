@@ -14,7 +14,8 @@ from evenhand.data.pose_maps import num_channels
 from evenhand.data.pose_variation import distances, normalized
 from evenhand.models.generators._spade_options import Options
 from evenhand.models.losses import d2d_cross_entropy, data_to_data
-from evenhand.models.networks import seeded, spade_judges
+from evenhand.models.networks import spade_judges
+from evenhand.models.networks.spectral_norm import SpectralEmbedding
 from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import Policy, augment
 
@@ -80,8 +81,13 @@ class Judges(keras.layers.Layer):
                 image_shape, channels, width=options.discriminator_width, embedding_size=size, seeds=seeds
             )
             if options.labels:
-                self.proxies = seeded.label_embedding(num_classes, size, seeds)
-                self.proxies.build(None)
+                self.proxies = SpectralEmbedding(
+                    num_classes,
+                    size,
+                    embeddings_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+                    dtype="float32",
+                )
+                self.proxies.build()
             else:
                 self.proxies = spade_judges.proxy_network(2 * NUM_KEYPOINTS, size, seeds)
         self.built = True
@@ -128,7 +134,8 @@ class Judges(keras.layers.Layer):
             "negative_margin": 1.0 - options.positive_margin,
         }
         if options.labels:
-            return d2d_cross_entropy(embeddings, self.proxies.embeddings, batch.labels, **settings)
+            proxies = self.proxies(ops.arange(self.proxies.input_dim), training=True)
+            return d2d_cross_entropy(embeddings, proxies, batch.labels, **settings)
         proxies = self.proxies(tf.reshape(normalized(batch.keypoints), (-1, 2 * NUM_KEYPOINTS)))
         return data_to_data(embeddings, proxies, distances(batch.keypoints) > _FAR_POSES, **settings)
 

@@ -103,6 +103,12 @@ class Options(Section):
         return values
 
     @model_validator(mode="after")
+    def _width_is_that_of_conv(self) -> Options:
+        if self.variant != "conv" and self.width != type(self).model_fields["width"].default:
+            raise ValueError("width is an option of the variant conv; the others have the widths of S3")
+        return self
+
+    @model_validator(mode="after")
     def _moves_once(self) -> Options:
         if self.translation and "translation" in self.augmentation:
             raise ValueError("augmentation has translation, so the option translation must be 0 or absent")

@@ -12,7 +12,8 @@ let the latents say nothing.
 
 A VAE of its own learns little from a handful of images. So classes may share one in which every layer has a scale and
 a shift of each class, and by default all do (`Options.sharing`). However many VAEs there are, they are trained side by
-side in one step.
+side in one step. Chosen by measurement, see above `Options`: sharing, neighbours and the learning rate; S2 itself is
+`sharing: none, interpolation: pairs`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from evenhand.config import Section
 from evenhand.data.image_table import ImageTable
@@ -109,6 +110,12 @@ class Options(Section):
         if value != "learned" and not 0.0 < value < math.inf:
             raise ValueError("a variance must be above 0 and finite")
         return value
+
+    @model_validator(mode="after")
+    def _prior_has_no_jitter(self) -> Options:
+        if self.interpolation == "prior" and self.jitter:
+            raise ValueError("jitter is added to the latents of images, and the interpolation 'prior' uses none")
+        return self
 
     @field_validator("weights")
     @classmethod

@@ -265,10 +265,10 @@ class PolarityGAN(ConditionalGenerator):
         seed = _fold(seed, _OTHER_LATENTS)
         labels = draw_labels(self.generated_shares, batch.images.shape[0], _fold(seed, _LABELS))
         points, weights = self._mix_for_training(labels, seed)
+        points = self._refined(points)
         if update.name == AGAINST_CLASSIFIER:
             logits = self.classifier(self.extractor(points, training=True), training=True)
             return self.options.classifier_weight * self.game.hardness(logits, labels), {}
-        points = self._refined(points) if update.name == REFINER else points
         features = self._features(points, _fold(seed, _AUGMENT_SYNTHETIC))
         loss = self.game.deception(self.discriminator([features, self._one_hot(labels)], training=True))
         return loss, weight_metrics(weights) if update.name == GENERATOR else {}

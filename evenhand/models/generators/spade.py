@@ -15,8 +15,11 @@ beside the pose's; judges see image and pose moved alike at random (colours of t
 
 `discriminator_loss: d2d_ce` adds what S1 asks for as an open question, ReACGAN's loss on SPADE: one more judge,
 whose embedding sees the image alone (it could read the class off the pose), with the data-to-data cross-entropy of
-that embedding. With `labels` each class has a proxy; without, the proxy is a function of the pose, and two images repel
-each other where their poses are more than a quarter of a hand apart.
+that embedding. With `labels` each class has a proxy, in a table that is spectrally normalised; without, the proxy is a
+function of the pose, and two images repel each other where their poses are more than a quarter of a hand apart. With
+`d2d_weight: 0` that judge scores images and poses only: what a comparison of the loss itself is to be held against.
+
+Weights start orthogonal, as in ReACGAN, where SPADE's code takes Xavier's with a gain of 0.02.
 
 A sample takes a training pose of its class, or what lies between two, with jitter; the poses are kept in the model.
 `sample_poses` draws given poses. For S1's use across data sets: train with `labels: false` on a large set, then name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -26,7 +27,8 @@ def augment(images: Tensor, policy: Policy, seed: Tensor) -> Tensor:
     """The three changes of the paper, with its code's ranges, and mirroring.
 
     `color`: brightness by up to 0.5 either way, saturation by a factor of 0 to 2 (nothing to a grey image), contrast by
-    one of 0.5 to 1.5. `translation`: by up to an eighth of the size. `cutout`: a square of half the size set to 0, its
+    one of 0.5 to 1.5. `translation`: by any number of pixels up to an eighth of the size, rounded (4 of 28), all alike
+    often. `cutout`: a square of half the size set to 0, its
     centre anywhere. Where the paper's code fills displaced edges with 0, mid grey, ours repeats the edge: on a plain
     background no frame appears. `flip` mirrors half the images left-right, and then the generator may draw mirrored
     ones: wrong for digits and hand signs, and in no default.
@@ -44,7 +46,7 @@ def augment(images: Tensor, policy: Policy, seed: Tensor) -> Tensor:
     if "color" in policy:
         images = _color(images, _fold(seed, _COLOR_SEED))
     if "translation" in policy:
-        images = translate(images, _SHIFT, _fold(seed, _TRANSLATION_SEED))
+        images = _translation(images, _fold(seed, _TRANSLATION_SEED))
     if "cutout" in policy:
         images = _cutout(images, _fold(seed, _CUTOUT_SEED))
     return images
@@ -84,10 +86,15 @@ def _covered(centres: Tensor, size: int) -> Tensor:
     return ops.cast((place >= 0) & (place < length), "float32")
 
 
-def translate(images: Tensor, share: float, seed: Tensor) -> Tensor:
-    """Displaces each image by its own whole number of pixels down and to the right; the edge is repeated.
+def _translation(images: Tensor, seed: Tensor) -> Tensor:
+    places = tf.random.stateless_uniform([2, tf.shape(images)[0]], seed=seed, alg="philox")
+    most = np.array([[int(size * _SHIFT + 0.5)] for size in images.shape[1:3]])
+    down, right = tf.unstack(ops.floor(places * (2 * most + 1)) - most)
+    return _displaced(images, down, right)
 
-    Matrix products with shifted unit matrices rather than gathers: exact, and their gradient is fast on every device.
+
+def translate(images: Tensor, share: float, seed: Tensor) -> Tensor:
+    """Displaces each image by its own part of its size down and to the right, rounded to pixels; the edge is repeated.
 
     Args:
       images: float[n, h, w, c].
@@ -100,8 +107,14 @@ def translate(images: Tensor, share: float, seed: Tensor) -> Tensor:
     _, height, width, _ = images.shape
     number = ops.shape(images)[0]
     moves = tf.random.stateless_uniform([2, number], seed=seed, minval=-1.0, maxval=1.0, alg="philox")
-    rows = _shifted_identity(ops.round(moves[0] * share * height), height, images.dtype)
-    columns = _shifted_identity(ops.round(moves[1] * share * width), width, images.dtype)
+    return _displaced(images, ops.round(moves[0] * share * height), ops.round(moves[1] * share * width))
+
+
+def _displaced(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """Matrix products with shifted unit matrices rather than gathers: exact, and their gradient is fast everywhere."""
+    _, height, width, _ = images.shape
+    rows = _shifted_identity(down, height, images.dtype)
+    columns = _shifted_identity(right, width, images.dtype)
     return ops.einsum("nij,njkc,nlk->nilc", rows, images, columns)
 
 

@@ -17,7 +17,7 @@ from evenhand.data.image_table import ImageTable
 from evenhand.evaluation.diversity import relative_diversity
 from evenhand.evaluation.image_quality import frechet_distance
 from evenhand.models.feature_extractor import FeatureExtractor
-from evenhand.models.sample_generator import DrawsImages, sample_generator
+from evenhand.models.sample_generator import DrawsImages, draw_each
 from evenhand.models.training import findings
 from evenhand.models.training.best_weights import BestWeights
 from evenhand.models.training.conditional_generator import ConditionalGenerator
@@ -81,9 +81,8 @@ class Reference:
     def draw(self, sampler: DrawsImages) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """The images at fixed seeds that are held against it, uint8[m, h, w, c], and their labels."""
         labels = np.repeat(self.classes, self.per_class).astype(np.int32)
-        return np.concatenate(
-            [sample_generator(sampler, label=int(label), count=self.per_class) for label in self.classes]
-        ), labels
+        seeds = np.tile(np.arange(self.per_class, dtype=np.int64), len(self.classes))
+        return draw_each(sampler, labels, seeds), labels
 
     def judge(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> tuple[float, NDArray[np.float64]]:
         """The Frechet distance, and each class's diversity relative to real images, float64[num_classes]."""
