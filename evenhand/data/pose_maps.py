@@ -1,4 +1,7 @@
-"""Poses as images: one channel for each key point, and one for each bone if wanted."""
+"""Poses as images: one channel for each key point, and one for each bone if wanted.
+
+Key points stand where the hand is in the image: nothing is centred on the wrist, since image and pose must agree.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,9 @@ With latents z ~ N(0, I), a label y and D's probability of being real, the discr
 the discriminator has just seen, on classes drawn alike often (`generator.sampling: balanced`).
 
 S3's five variants are trained as S3 says: Adam at 2e-4, no augmentation, no average. They need tens of thousands of
-steps. The default, `conv`, is ours, for little data and little time: see `Options`.
+steps. Synthetic images have the labels of the real ones beside them, where the paper's code draws them alike often; on
+balanced batches the laws are the same. Images are drawn with running statistics where there is batch normalisation.
+The default, `conv`, is ours, for little data and little time: see `Options`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Diffusion: a network learns to remove noise from images of a class, and draws images by removing it from pure noise.
 
 Papers: Karras et al., Elucidating the Design Space of Diffusion-Based Generative Models (EDM), 2022, and Liu et al.,
-Flow Straight and Fast, 2022, the formulas in `_edm.py` and `_flow.py`; Ho and Salimans, Classifier-Free Diffusion
+Flow Straight and Fast, 2022, the formulas in `models/diffusion`; Ho and Salimans, Classifier-Free Diffusion
 Guidance, 2022; Qin et al., Class-Balancing Diffusion Models (CBDM), 2023.
 
 Guidance: with label y dropped for a share of the training images, one by one, the network also learns images of any

@@ -14,7 +14,6 @@ An auto-encoder learns all images in the first `warm_up_steps` steps. Afterwards
 images (line 2); C on real and on synthetic ones (lines 4 and 7); D on both (4 and 7); G against C (10), then D (11).
 
 Where the paper contradicts itself or is silent, this is our reading:
-
 1. Line 7 trains D to call synthetic images real. Ours is equation 5: the critic lowers them.
 2. Line 10 makes them easy for C. Text and equation 4 (min_G max_C) want them hard: G minimises -log(1 - C_y), GAMO's
    complement; the negative of cross-entropy has no bound.
@@ -25,11 +24,12 @@ Where the paper contradicts itself or is silent, this is our reading:
    knows it grow without bound; so each real image meets a synthetic one of its class, both weighed by line 6's law.
 5. C maximises the likelihood of the true class, on real and on synthetic images alike.
 6. Equation 3 lacks an index of P: a is the softmax over the images of the class.
-7. Line 4 judges F(X), line 7 G itself: F stands before C and D for both. F learns from real images alone (line 2).
+7. Line 4 judges F(X), line 7 G itself: F stands before C and D for both. F learns from real images alone (line 2); S4
+   takes a ResNet-50 with ImageNet weights, made for photographs, we GAMO's network from scratch.
 8. A convex combination has no decoder that could be initialised: `space: pixel` starts F as the encoder; `code` mixes
    codes of the encoder, which rests after the warm-up, F is a layer on codes, and the decoder shows the mixture.
 9. The paper's points are to be in the hull and on the boundary of the class, a copy is both: `max_weight` is logged,
-   and `entropy_floor` bounds it. Large classes mix `members` images at a time (see `choice`), drawn anew for each
+   `entropy_floor` bounds it. Large classes mix `members` images at a time (see `choice`), drawn anew for each
    sample, by the same law in training and in drawing, from at most `bank_images`: memory does not grow with a class.
 10. The largest class is never generated (lines 6 and 9). `majority: skip` is that, its samples stay untrained;
     `include` draws it in both with probability 1 / K, since a run may ask for its images, and D and C must know them:
@@ -228,7 +228,8 @@ class PolarityGAN(ConditionalGenerator):
 
     def _mix_for_training(self, labels: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
         noise = seeded.latents_for_batch(self.generator.noise_size, labels, _fold(seed, _NOISE))
-        return self._mix(noise, labels, training=True)
+        points, weights = self._mix(noise, labels, training=True)
+        return self._refined(points), weights
 
     def _refined(self, points: Tensor) -> Tensor:
         if self.refiner is None:
@@ -237,7 +238,7 @@ class PolarityGAN(ConditionalGenerator):
 
     def _synthetic(self, labels: Tensor, seed: Tensor) -> Tensor:
         """Points that only C or D learn from: no gradient reaches G."""
-        return ops.stop_gradient(self._refined(self._mix_for_training(labels, seed)[0]))
+        return ops.stop_gradient(self._mix_for_training(labels, seed)[0])
 
     def _real(self, batch: Batch) -> Tensor:
         return ops.stop_gradient(self.encoder(batch.images, training=False)) if self.is_code else batch.images
@@ -265,7 +266,6 @@ class PolarityGAN(ConditionalGenerator):
         seed = _fold(seed, _OTHER_LATENTS)
         labels = draw_labels(self.generated_shares, batch.images.shape[0], _fold(seed, _LABELS))
         points, weights = self._mix_for_training(labels, seed)
-        points = self._refined(points)
         if update.name == AGAINST_CLASSIFIER:
             logits = self.classifier(self.extractor(points, training=True), training=True)
             return self.options.classifier_weight * self.game.hardness(logits, labels), {}

@@ -2,7 +2,7 @@
 
 Blocks of Gulrajani et al., Improved Training of Wasserstein GANs, 2017, appendix F, and of PyTorch-StudioGAN, which
 differ in what `Style` lists. Their functions are computed with less work: a convolution of 1x1 commutes with doubling
-and with average pooling, so the shortcuts do it where the map is smaller; the others are fused (see `_resampling`).
+and with average pooling, so the shortcuts do it where the map is smaller; the others are fused (see `resampling`).
 """
 
 from __future__ import annotations

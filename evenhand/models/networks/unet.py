@@ -23,7 +23,7 @@ from keras import ops
 Tensor = Any
 
 AUGMENTATION_SIZE = 9
-"""Numbers that describe how an image was changed; see `_non_leaking_augmentation`."""
+"""Numbers that describe how an image was changed; see `non_leaking_augmentation`."""
 
 _SKIP_SCALE = 0.5**0.5
 _ALMOST_ZERO = 1e-10
