@@ -38,7 +38,7 @@ docs: $(STAMP)
 speed: $(STAMP) pytorch
 	$(BIN)/python -m benchmarks.versus_pytorch cnn --write
 	$(BIN)/python -m benchmarks.versus_pytorch reacgan --write
-	$(BIN)/python -m benchmarks.efficientnet_training --write
+	$(BIN)/python -m benchmarks.classifier_training --write
 	$(BIN)/python -m benchmarks.synthesis --write
 	$(BIN)/python -m benchmarks.serving --write
 	$(BIN)/python -m benchmarks.pipeline_overhead --write

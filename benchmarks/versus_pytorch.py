@@ -8,7 +8,7 @@ Before anything is timed, PyTorch's network gets our weights: the numbers of par
 losses may differ by 1e-4. Both sides hold their images in memory and have two threads. They take turns step block by
 step block, each in every way that it can run; a ratio is the median over the turns of PyTorch's time over ours. PyTorch
 steps only: it keeps no metrics, while ours also reports losses and accuracies, and restores other networks' statistics.
-Ours runs once more with oneDNN's convolutions, which PyTorch uses everywhere and TensorFlow on some CPUs by itself.
+Ours runs once more with TensorFlow's own kernels, which it takes by itself on CPUs without instructions for networks.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[1]
 PYTORCH = Path(".venv-pytorch", "bin", "python")
 AGREEMENT = 1e-4
 DEFAULT, EAGER = "default", "eager"
-ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "1"}
-"""TensorFlow takes oneDNN's convolutions by itself only on CPUs with instructions for networks, e.g. AVX-512 VNNI."""
+OWN_KERNELS = {"TF_ENABLE_ONEDNN_OPTS": "0"}
+"""evenhand has TensorFlow take oneDNN's, as PyTorch does."""
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,15 @@ def race(name: str, settings: dict[str, int], steps: int, turns: int) -> str:
     other_program = [pytorch(), "-m", f"benchmarks.sides.pytorch_{name}", arguments]
     with (
         Worker(own_program) as ours,
-        Worker(own_program, ONEDNN) as with_onednn,
+        Worker(own_program, OWN_KERNELS) as without_onednn,
         Worker(other_program) as theirs,
     ):
         same = check(ours, theirs)
         described: dict[str, Any] = ours.ask("ways")
-        racers = {"evenhand": ours, "evenhand, oneDNN": with_onednn, "PyTorch": theirs}
+        racers = {"evenhand": ours, "evenhand, without oneDNN": without_onednn, "PyTorch": theirs}
         ways = {
             "evenhand": [way for way in described if network.ours is None or way in network.ours],
-            "evenhand, oneDNN": [DEFAULT],
+            "evenhand, without oneDNN": [DEFAULT],
             "PyTorch": [way for way in theirs.ask("ways") if network.theirs is None or way in network.theirs],
         }
         clocks = {

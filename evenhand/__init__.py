@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 __version__ = "0.1.0"
+
+# TensorFlow takes oneDNN's kernels by itself on some CPUs only, and they train networks faster on all that we measured
+# (docs/performance.md). They are asked for before TensorFlow is loaded; what the user has set stays.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # Loaded on first use, so that `import evenhand` costs nothing. The three artifact classes at the end must be reachable
 # from here because a TFX container imports an artifact class by its type name (`evenhand.Generator`).

@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import evenhand
+
+# Before any test loads TensorFlow, whose kernels it chooses.
+assert evenhand.__version__
+
 ROOT = Path(__file__).parents[1]
 
 # A shell starts its background jobs, these tests perhaps among them, with SIGINT ignored, and so would be the processes

@@ -10,8 +10,8 @@ all, and never done again under the same settings; one that was interrupted goes
 command goes on where it stopped. Another `--steps` or generator makes another study, which has its own units in the
 same folder.
 
-With the default budget a table takes about 6 hours of 2 cores (0.12 core-seconds a step, 10 core-minutes a generator),
-`--quick` half an hour. Two studies may run side by side on different `--seeds`, each with `--threads 1`.
+With the default budget a table takes about 4 hours of 2 cores (0.08 core-seconds a step, 4 core-minutes a generator),
+`--quick` 20 minutes. Two studies may run side by side on different `--seeds`, each with `--threads 1`.
 
 To choose between settings, `--development` judges on held-out training images and prints the table, with further arms
 from `--variants FILE`; the test images are for what was chosen.

@@ -19,9 +19,9 @@ from evenhand.models import losses
 from evenhand.models.classifier_losses._terms import LossTerms
 from evenhand.models.training.checkpoint import to_array
 from evenhand.models.training.device import ResolvedDevice, resolve
+from evenhand.models.training.faster_layers import with_faster_layers
 from evenhand.models.training.head import head_of
 from evenhand.models.training.layer_rates import StagedAdam, stage_rates
-from evenhand.models.training.pointwise import with_pixelwise_products
 
 ImageShape = tuple[int, int, int]
 Weights = list[NDArray[Any]]
@@ -177,7 +177,7 @@ class SharedClassifier:
             self.rate = CosineRate()
             optimizer = StagedAdam(self.rate, head_of(self.network).weights)
             optimizer.build(self.network.trainable_variables)
-            self.model = Classification(with_pixelwise_products(self.network), keeps_best=keeps_best)
+            self.model = Classification(with_faster_layers(self.network), keeps_best=keeps_best)
             self.model.compile(
                 optimizer=optimizer,
                 jit_compile=self.device.jit_compile,

@@ -33,25 +33,8 @@ class PixelwiseProduct(keras.layers.Layer):
         return self.convolution.activation(outputs)
 
 
-def with_pixelwise_products(network: keras.Model) -> keras.Model:
-    """The same network with every convolution of one pixel as a product.
-
-    Args:
-      network: built by Keras' functional interface; models within it are such too.
-
-    Returns:
-      A model of the same layers and variables, in the same order, for training; `network` is what is saved.
-    """
-    return keras.models.clone_model(network, clone_function=_faster)
-
-
-def _faster(layer: keras.layers.Layer) -> keras.layers.Layer:
-    if isinstance(layer, keras.Model):
-        return with_pixelwise_products(layer)
-    return PixelwiseProduct(layer) if _is_pointwise(layer) else layer
-
-
-def _is_pointwise(layer: keras.layers.Layer) -> bool:
+def is_pointwise(layer: keras.layers.Layer) -> bool:
+    """Whether it is a plain convolution of single pixels."""
     return (
         type(layer) is keras.layers.Conv2D
         and layer.kernel_size == (1, 1)
