@@ -3,10 +3,10 @@
     python -m benchmarks.classifier_training [NAME ...] [--size 32] [--batch 32] [--write]
 
 evenhand computes convolutions of one pixel as matrix products and Adam in one operation a variable; Keras' side is the
-plain network under `compile` and `fit` with Keras' own Adam. evenhand has TensorFlow take oneDNN's kernels; Keras' side
-and evenhand, once more, take TensorFlow's own, as it does by itself on CPUs without instructions for networks. Each is a
-process of its own, on the same images in memory, drawn and augmented as a run does it; they take turns block by block.
-The first step traces the function; a process does that once, however many strategies it trains.
+plain network under `compile` and `fit` with Keras' own Adam. evenhand has TensorFlow take oneDNN's kernels; Keras'
+side, and evenhand once more, take TensorFlow's own, as it does by itself on CPUs without instructions for networks.
+Each is a process of its own, on the same images in memory, drawn and augmented as a run does it; they take turns block
+by block. The first step traces the function; a process does that once, however many strategies it trains.
 """
 
 from __future__ import annotations
