@@ -101,12 +101,21 @@ def _read(source: str) -> dict[str, Any]:
 
 def _parse(text: str, where: str) -> Any:
     try:
-        return yaml.load(text, _Loader)
+        return _at_home(yaml.load(text, _Loader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "unreadable text"
         raise UserError(where, f"is not YAML{line} ({problem})", "mend it there") from error
+
+
+def _at_home(value: Any) -> Any:
+    """The value with `~/` in texts as the home folder, which no shell has put there."""
+    if isinstance(value, dict):
+        return {key: _at_home(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_at_home(item) for item in value]
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value
 
 
 def _assign(values: dict[str, Any], assignment: str) -> dict[str, Any]:

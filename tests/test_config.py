@@ -98,6 +98,18 @@ def test_set_takes_a_yaml_value(assignment: str, expected: tuple[str, str, objec
     assert getattr(getattr(config_file.load(None, [assignment]), section), field) == value
 
 
+def test_the_home_folder_may_be_written_as_in_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/of/user")
+    file = write(tmp_path, "data: {source: folder, path: ~/photos, classes: {include: [a~/b]}}")
+    config = config_file.load(
+        file, ["data.keypoints={openpose: ~/poses}", "generator={name: folder, options: {path: ~/more}}"]
+    )
+    assert config.data.path == "/home/of/user/photos"
+    assert config.data.keypoints is not None and config.data.keypoints.openpose == "/home/of/user/poses"
+    assert config.generator.options["path"] == "/home/of/user/more"
+    assert config.data.classes.include == ("a~/b",)
+
+
 def test_set_replaces_what_stands_there_as_a_whole(tmp_path: Path) -> None:
     source = write(tmp_path, "data: {source: npz, path: x.npz, classes: {minimum: 5, exclude: [a]}}")
     classes = config_file.load(source, ["data.classes={minimum: 3}"]).data.classes
