@@ -97,7 +97,7 @@ def over_seeds(strategy: Blocks, reference: Blocks, weights: NDArray[np.float64]
     ]
     of_seeds = [float(np.var(scores, ddof=1)) / num_seeds for scores in sides]
     of_images = sum(
-        w**2 * max(0.0, _between_images(a, b) - _together(a) - _together(b))
+        w**2 * max(_least_variance(a), _between_images(a, b) - _together(a) - _together(b))
         for w, a, b in zip(weights, strategy, reference, strict=True)
     )
     variance = sum(of_seeds) + of_images
@@ -111,6 +111,11 @@ def _between_images(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     changes = a.mean(axis=0) - b.mean(axis=0)
     padded = len(changes) + 2
     return ((float(changes @ changes) + 1) / padded - (float(changes.sum()) / padded) ** 2) / padded
+
+
+def _least_variance(block: NDArray[np.bool_]) -> float:
+    """What the two added images leave where all others agree: an estimate below it, even below 0, is no certainty."""
+    return 1.0 / (block.shape[1] + 2) ** 2
 
 
 def _together(block: NDArray[np.bool_]) -> float:

@@ -36,8 +36,8 @@ class ClassChange:
       reason: why no ranking was drawn at all; None where one could be.
       cohens_g: effect size of McNemar's test, in [-0.5, 0.5]; None where the two differ on no image.
       odds_ratio: images that only the strategy recognises over those that only the reference does; None without such.
-      needed_images: test images of the class on which a change of 5 points would be seen in 4 of 5 cases, before Holm's
-        correction; None without test images.
+      needed_images: test images of the class on which a change of 5 points would be seen in 4 of 5 cases where no other
+        class changes; None without test images.
     """
 
     name: str
@@ -134,7 +134,7 @@ def compare(
     crossed = [over_seeds([a], [b], np.ones(1)) if len(a) > 1 and a.shape[1] else None for a, b in sides]
     raw = np.array([_p(a, b, seen) for (a, b), seen in zip(sides, crossed, strict=True)])
     per_class = tuple(
-        _class_change(name, a, b, seen, (float(p), float(p_raw)), confidence)
+        _class_change(name, a, b, seen, (float(p), float(p_raw)), confidence, len(sides))
         for name, (a, b), seen, p, p_raw in zip(class_names, sides, crossed, holm(raw), raw, strict=True)
     )
     balanced = _change(sides, np.ones(len(sides)), confidence, seed, num_resamples)
@@ -218,6 +218,7 @@ def _class_change(
     crossed: ChangeOverSeeds | None,
     p_values: tuple[float, float],
     confidence: float,
+    num_classes: int,
 ) -> ClassChange:
     """Change of one class from bool[seeds, images] of either side; p-values with and without Holm's correction."""
     p, p_raw = p_values
@@ -243,5 +244,5 @@ def _class_change(
         reason,
         cohens_g=cohens_g(only_a, only_b),
         odds_ratio=odds_ratio(only_a, only_b),
-        needed_images=needed_images((only_a + only_b) / num_images, confidence=confidence),
+        needed_images=needed_images((only_a + only_b) / num_images, confidence=1 - (1 - confidence) / num_classes),
     )

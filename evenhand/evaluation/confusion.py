@@ -81,10 +81,17 @@ def measure_confusion(matrices: ArrayLike) -> ConfusionMeasures:
         balanced_accuracy=filled.sum(axis=-1) / num_seen,
         macro_f1=f1.sum(axis=-1) / occurs.sum(axis=-1),
         weighted_f1=(f1 * support).sum(axis=-1) / total,
-        geometric_mean=np.exp(np.where(seen, np.log(np.maximum(filled, _LEAST)), 0.0).sum(axis=-1) / num_seen),
+        geometric_mean=_geometric_mean(filled, seen),
         matthews=_matthews(correct, total, support, predicted),
         worst_class_recall=np.where(seen, filled, 1.0).min(axis=-1),
     )
+
+
+def _geometric_mean(values: NDArray[np.float64], counts: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Over the last axis, of the values that count; 0 as soon as one of them is."""
+    logarithms = np.where(counts, np.log(np.maximum(values, _LEAST)), 0.0)
+    mean = np.exp(logarithms.sum(axis=-1) / counts.sum(axis=-1))
+    return np.where((counts & (values == 0.0)).any(axis=-1), 0.0, mean)
 
 
 def _matthews(

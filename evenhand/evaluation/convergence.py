@@ -51,7 +51,9 @@ def convergence(
     """
     logged = [name for name in SCORES if _values(history, name) and _values(baseline, name)]
     if not logged:
-        return Convergence(None, None, None, None, "no validation scores were logged, for want of a validation split")
+        has_split = any(_values(baseline, name) for name in SCORES)
+        reason = "it logs no validation scores" if has_split else "there is no validation split to log scores on"
+        return Convergence(None, None, None, None, reason)
     score = logged[0]
     sign = SCORES[score]
     target = max(sign * value for _, value in _values(baseline, score))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from evenhand.report.audit_part import AuditPart, DataCopyingPart
 
-FAR = 3.0
-"""C_T beyond which the paper speaks of copying or underfitting, in standard deviations of one cell."""
+UNLIKELY = 0.00135
+"""Probability of a normal value beyond three standard deviations, where the paper speaks of copying or underfitting."""
 
 
 def sentences(audit: AuditPart) -> list[str]:
@@ -32,11 +32,11 @@ def _reference(audit: AuditPart) -> str:
 
 
 def _data_copying(test: DataCopyingPart) -> str:
-    if test.statistic is None:
+    if test.statistic is None or test.p is None:
         return "There are too few images of every class for the test of data-copying."
-    value = f"C_T = {test.statistic:.1f} (Meehan et al., 2020)"
-    if test.statistic < -FAR:
+    value = f"C_T = {test.statistic:.1f}, p = {test.p:.2g} (Meehan et al., 2020)"
+    if test.p < UNLIKELY:
         return f"As a whole, the images lie nearer to the training images than fresh real ones do: {value}."
-    if test.statistic > FAR:
+    if test.p > 1.0 - UNLIKELY:
         return f"As a whole, the images lie farther from the training images than fresh real ones do: {value}."
     return f"As a whole, the images lie about as near to the training images as fresh real ones do: {value}."

@@ -74,9 +74,9 @@ class DataCopyingPart(Part):
     """The three-sample test of data-copying (Meehan et al., 2020) with the classes as cells."""
 
     statistic: float | None
-    """C_T: far below 0 (under -3) means copying, far above 0 underfitting; null where no class has enough images."""
+    """C_T: far below 0 means copying, far above 0 underfitting; null where no class has enough images."""
     p: Share | None
-    """Probability of a value as low as this without copying; null likewise."""
+    """Probability of a value as low without copying: near 0 means copying, near 1 underfitting; null likewise."""
 
 
 class AuditPart(Part):

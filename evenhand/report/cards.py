@@ -18,6 +18,9 @@ from evenhand.report.scores_part import SplitResult
 from evenhand.report.verdict import MINIMUM_SEEDS, judge, percent, points, scope
 from evenhand.report.view import role
 
+FOLDER = "folder"
+"""The generator that draws nothing: images of the user's own."""
+
 _ASKED = "- *To be filled in by the authors: "
 
 
@@ -78,8 +81,7 @@ def _data_sections(result: Result) -> Iterator[tuple[str, Sequence[str]]]:
         yield (
             "Synthetic images",
             [
-                f"- {sum(c.synthetic for c in data.classes)} images drawn by the generator "
-                f"{cell(result.generator.name)}, each from its class and its seed, so that each can be drawn again.",
+                f"- {sum(c.synthetic for c in data.classes)} images {_origin(result.generator.name)}.",
                 "- Used for training only: validation and test images are all real.",
                 *_filters(result),
             ],
@@ -90,6 +92,14 @@ def _data_sections(result: Result) -> Iterator[tuple[str, Sequence[str]]]:
             "- Labels are taken as they are; copies are found pixel by pixel, near copies are not.",
             "- The test images come from the same source as the training images, and say nothing of other sources.",
         ],
+    )
+
+
+def _origin(generator: str) -> str:
+    if generator == FOLDER:
+        return "from the folder that the configuration names, each used once"
+    return (
+        f"drawn by the generator {cell(generator)}, each from its class and its seed, so that each can be drawn again"
     )
 
 
@@ -186,7 +196,7 @@ def _model(result: Result) -> Iterator[str]:
         yield f"- Phase {number}: {told}."
     budget = ", ".join(f"{cell(k)} {_value(v)}" for k, v in training.items() if isinstance(v, int | float | str))
     told = f" ({budget})" if budget else ""
-    yield f"- Budget: {strategy.steps} gradient steps in all, the same for every strategy{told}."
+    yield f"- Budget: {strategy.steps} gradient steps in all, as every network of the run may take{told}."
     yield f"- Seeds: {', '.join(str(repeat.seed) for repeat in strategy.repeats)}."
     if result.seconds:
         yield f"- Time of all stages, every strategy and the generator together: {sum(result.seconds.values()):.0f} s."
@@ -198,13 +208,19 @@ def _value(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else cell(value)
 
 
+def _learned(generator: str) -> str:
+    if generator == FOLDER:
+        return "its images were made elsewhere, and nothing here says what from"
+    return "trained on the real training images alone"
+
+
 def _generator(result: Result) -> Iterator[str]:
     assert result.generator is not None, "asked only where there is one"
     config = _part(result.config, "generator")
     told = ", ".join(
         f"{cell(k)} {cell(v)}" for k, v in config.items() if k != "name" and isinstance(v, int | float | str)
     )
-    yield f"- {cell(result.generator.name)}{f': {told}' if told else ''}; trained on the real training images alone."
+    yield f"- {cell(result.generator.name)}{f': {told}' if told else ''}; {_learned(result.generator.name)}."
     scores = result.generator.scores or {}
     numbers = {name: scores[name] for name in SCORES if isinstance(scores.get(name), int | float)}
     if numbers:
@@ -290,7 +306,8 @@ def _limits(result: Result) -> Iterator[str]:
     if len(next(iter(result.strategies.values())).repeats) < MINIMUM_SEEDS:
         yield f"- Intervals hold little or no doubt about seeds: a claim about the method takes {MINIMUM_SEEDS}."
     worst = result.strategies[result.selected].test
-    weakest = min((c for c in worst.per_class if c.recall is not None), key=lambda c: c.recall or 0.0, default=None)
+    enough = (c for c in worst.per_class if c.class_ not in few and c.recall is not None)
+    weakest = min(enough, key=lambda c: c.recall or 0.0, default=None)
     if weakest is not None and weakest.recall is not None:
         name = cell(weakest.class_)
         yield f"- Weakest class: {name}, of which {percent(weakest.recall)} of the test images are recognised."

@@ -15,6 +15,7 @@ from evenhand.evaluation.comparison import Verdict, compare
 from evenhand.report.compared_runs import ComparedRun, Difference, Pairing, RunChange, RunComparison
 from evenhand.report.predictions import Predictions, read_predictions
 from evenhand.report.result import Result
+from evenhand.report.verdict import MINIMUM_SEEDS
 
 
 def compare_runs(folders: Sequence[Path]) -> RunComparison:
@@ -74,6 +75,9 @@ def _test_rows(run: ComparedRun) -> tuple[NDArray[np.object_], NDArray[np.int32]
     return first.ids, first.labels
 
 
+_ALIKE = ("extractor", "images", "neighbours", "most_neighbour_images", "num_compared")
+"""What scores must have in common to be compared; all are biased by the number of images."""
+
 Rows = tuple[NDArray[np.object_], NDArray[np.int32]] | None
 
 
@@ -95,7 +99,7 @@ def _notes(runs: Sequence[ComparedRun], pairings: Sequence[Pairing]) -> Iterator
             yield f"{both} were tested on the same images, so that they are compared image by image."
             if not same_data:
                 yield f"The data of {both} have different fingerprints; test images of one id are taken to be the same."
-            seeds = [len(next(iter(r.result.strategies.values())).repeats) for r in (run, first)]
+            seeds = [_num_seeds(run), _num_seeds(first)]
             if seeds[0] != seeds[1]:
                 yield f"{both} have {seeds[0]} and {seeds[1]} seeds; the first {min(seeds)} of either are compared."
         elif pairing == "other test images of the same data":
@@ -108,8 +112,17 @@ def _notes(runs: Sequence[ComparedRun], pairings: Sequence[Pairing]) -> Iterator
             yield (
                 f"{both} have {other}: their numbers stand side by side, but no difference between them means anything."
             )
+        if pairing != "other data" and min(_num_seeds(run), _num_seeds(first)) < MINIMUM_SEEDS:
+            yield (
+                f"{both} have fewer than {MINIMUM_SEEDS} seeds each: their differences speak of these models, not of "
+                "what the runs do otherwise than each other."
+            )
         if run.result.confidence != first.result.confidence:
             yield f"{both} have intervals of different levels; differences use that of {first.label}."
+
+
+def _num_seeds(run: ComparedRun) -> int:
+    return len(next(iter(run.result.strategies.values())).repeats)
 
 
 def _changes(first: ComparedRun, run: ComparedRun, *, is_paired: bool) -> Iterator[RunChange]:
@@ -162,9 +175,9 @@ def _unpaired(first: ComparedRun, reference: str, run: ComparedRun, strategy: st
 
 def _scores_comparable(runs: Sequence[ComparedRun]) -> bool:
     parts = [run.result.generator for run in runs]
-    extractors = {str(part.scores.get("extractor")) for part in parts if part is not None and part.scores}
+    given = {tuple(part.scores.get(key) for key in _ALIKE) for part in parts if part is not None and part.scores}
     fingerprints = {run.result.data.fingerprint for run in runs if run.result.generator is not None}
-    return len(extractors) == 1 and len(fingerprints) == 1
+    return len(given) == 1 and len(fingerprints) == 1
 
 
 def _differences(configs: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:

@@ -15,6 +15,9 @@ FALSE_ALARMS = {450: 0.16, 10_000: 0.42}
 """How often `helped` was said with one seed of a strategy against another seed of the same one, by the number of test
 images: the demo's long tail of digits, measured by `python -m benchmarks.verdicts` (docs/statistics.md)."""
 
+CLASS_FALSE_ALARMS = {450: 0.23, 10_000: 0.96}
+"""How often any class was said to have been helped, in the same trials."""
+
 _VERSUS = ("matched", "best_remedy", "baseline")
 
 
@@ -44,7 +47,9 @@ class Judgement:
 
 
 def judge(result: Result) -> Judgement | None:
-    """Picks the synthetic strategy that did best on validation (on test only where there is no validation split).
+    """Picks the synthetic strategy that did best on validation.
+
+    Without a validation split it is the one that the config selected, else the first: never one chosen on test.
 
     Args:
       result: a result with its comparison; its `verdict` is not read.
@@ -55,13 +60,15 @@ def judge(result: Result) -> Judgement | None:
     synthetic = {name: s for name, s in result.strategies.items() if s.uses_synthetic and not s.added}
     if not synthetic:
         return None
-    validated = all(s.validation is not None for s in synthetic.values())
-
-    def score(name: str) -> float:
-        split = synthetic[name].validation if validated else synthetic[name].test
-        return split.balanced_accuracy if split is not None else 0.0
-
-    strategy = max(synthetic, key=score)
+    scores = {
+        name: strategy.validation.balanced_accuracy
+        for name, strategy in synthetic.items()
+        if strategy.validation is not None
+    }
+    if len(scores) == len(synthetic):
+        strategy = max(scores, key=lambda name: scores[name])
+    else:
+        strategy = result.selected if result.selected in synthetic else next(iter(synthetic))
     found = [c for versus in _VERSUS for c in result.comparison if c.strategy == strategy and c.versus == versus]
     return Judgement(strategy, found[0], tuple(found[1:]))
 
@@ -70,7 +77,8 @@ def headline(result: Result) -> str:
     """The verdict in a few words."""
     judgement = judge(result)
     if judgement is None:
-        return "No synthetic images were used"
+        only_controls = any(strategy.uses_synthetic for strategy in result.strategies.values())
+        return "Only controls used synthetic images" if only_controls else "No synthetic images were used"
     words = {
         "helped": "Synthetic images helped",
         "hurt": "Synthetic images hurt",
@@ -101,8 +109,8 @@ def verdict(result: Result) -> str:
     if judgement is None:
         score = result.strategies[result.selected].test.balanced_accuracy
         return (
-            f"No strategy used synthetic images, so nothing is said about them; {result.selected} was selected, with "
-            f"a balanced accuracy of {percent(score)} on the test images."
+            f"{headline(result)}, so nothing is said about them; {result.selected} was selected, with a balanced "
+            f"accuracy of {percent(score)} on the test images."
         )
     score = result.strategies[judgement.strategy].test.balanced_accuracy
     against = [_against(comparison) for comparison in (judgement.main, *judgement.others)]
@@ -148,4 +156,17 @@ def scope(result: Result) -> str:
         )
     if seeds < MINIMUM_SEEDS:
         return f"with {seeds} seeds this speaks of these models, not of the method (that takes {MINIMUM_SEEDS} or more)"
-    return f"over {seeds} seeds, so that it speaks of the method on these data"
+    generator = "" if result.generator is None else " with this one generator, whose training has one seed"
+    return f"over {seeds} seeds, so that it speaks of the method on these data{generator}"
+
+
+def class_scope(result: Result) -> str | None:
+    """What a single class's verdict cannot say with one seed; None with several."""
+    if len(next(iter(result.strategies.values())).repeats) > 1:
+        return None
+    few, many = CLASS_FALSE_ALARMS
+    return (
+        "another seed of the same strategy may change single classes as well: in the same trials some class was said "
+        f"to have been helped in {percent(CLASS_FALSE_ALARMS[few], 0)} of cases on {few} test images, and in "
+        f"{percent(CLASS_FALSE_ALARMS[many], 0)} on {many:,}"
+    )

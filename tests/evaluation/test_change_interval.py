@@ -83,3 +83,11 @@ def test_holds_the_change_and_mirrors(seed: int, seeds: int, images: int) -> Non
     assert -1 <= low <= change <= high <= 1
     if seeds > 1:
         assert over_seeds(b, a, weights).interval() == pytest.approx((-high, -low))
+
+
+@pytest.mark.parametrize("images", [1, 5, 12])
+def test_seeds_that_agree_on_few_images_are_no_certainty(images: int) -> None:
+    a, b = np.ones((2, images), bool), np.ones((2, images), bool)
+    a[0, 0] = b[1, 0] = False  # The seeds differ, their means do not.
+    low, high = over_seeds([a], [b], np.ones(1)).interval()
+    assert low < 0.0 < high and high - low > 1.0 / (images + 2)

@@ -72,3 +72,11 @@ def test_classes_without_images_or_answers() -> None:
     assert float(found.balanced_accuracy) == pytest.approx(1 / 3)
     assert float(found.geometric_mean) == pytest.approx(0, abs=1e-100)
     assert float(measure_confusion([[3, 0], [2, 0]]).matthews) == 0
+
+
+def test_geometric_mean_of_many_classes_is_0_as_soon_as_one_is_never_seen() -> None:
+    matrix = np.eye(200) * 10
+    matrix[3, 3], matrix[3, 4] = 0, 10
+    assert measure_confusion(matrix).geometric_mean == 0.0
+    both = measure_confusion(np.stack([matrix, np.eye(200)])).geometric_mean
+    np.testing.assert_array_equal(both, [0.0, 1.0])

@@ -36,4 +36,5 @@ def test_what_is_not_known_has_a_reason() -> None:
     for history in ([], rows("validation_loss", float("nan"))):
         unknown = convergence(history, rows("validation_loss", 0.5))
         assert (unknown.score, unknown.steps) == (None, None)
-        assert "no validation scores were logged" in unknown.reason
+        assert unknown.reason == "it logs no validation scores"
+    assert convergence([], []).reason == "there is no validation split to log scores on"

@@ -14,7 +14,7 @@ from evenhand.evaluation.copies import CopyAudit, CopyPair, Nearness
 from evenhand.evaluation.data_copying import DataCopying
 from evenhand.pipeline.run import _check_copies
 from evenhand.report import audit as words
-from evenhand.report.audit_part import AuditPart, audit_part
+from evenhand.report.audit_part import AuditPart, DataCopyingPart, audit_part
 from evenhand.report.collect import Evidence, build_result
 from evenhand.report.copy_pairs import PairPictures, read_pairs, write_pairs
 from evenhand.report.render import render_html, render_markdown
@@ -72,6 +72,21 @@ def test_words_say_what_share_is_no_evidence() -> None:
     assert said[0].startswith("2 synthetic images repeat test images")
     assert "3 of 20 synthetic images (15.0%)" in said[1] and "1% would be" in said[1]
     assert "nearer to the training images" in said[3] and "-4.5" in said[3]
+
+
+@pytest.mark.parametrize(
+    ("statistic", "p", "words_for_it"),
+    [
+        (-2.4, 4e-14, "nearer to"),
+        (-1.0, 0.01, "about as near to"),
+        (2.4, 1.0, "farther from"),
+        (1.0, 0.99, "about as near"),
+    ],
+)
+def test_the_test_of_data_copying_goes_by_its_p(statistic: float, p: float, words_for_it: str) -> None:
+    """Over ten classes alike in size C_T varies by a third of what one class's z does."""
+    seen = part().model_copy(update={"data_copying": DataCopyingPart(statistic=statistic, p=p)})
+    assert words_for_it in words.sentences(seen)[-1] and f"p = {p:.2g}" in words.sentences(seen)[-1]
 
 
 def test_the_page_shows_pairs_with_escaped_names(result: Result) -> None:

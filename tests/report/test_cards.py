@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_a_run_without_synthetic_images_or_config_has_cards_too(make_evidence: C
     result = build_result(plain)
     assert "Synthetic images" not in data_card(result)
     card = model_card(result)
-    assert "No strategy used synthetic images" in card
+    assert "No synthetic images were used, so nothing is said about them" in card
     assert "Fewer than 10 test images" in card
     assert cite(result).startswith("@software{evenhand,")
 
@@ -140,6 +141,19 @@ def test_every_entry_is_whole_and_every_key_is_known() -> None:
     named = [*GENERATORS.values(), *CLASSIFIERS.values(), *METHODS.values(), tuple(SCORES.values())]
     assert {key for keys in named for key in keys} <= set(entries)
     assert set(GENERATORS) | {"folder"} == set(registry.names("models.generators"))
+
+
+def test_images_of_the_users_own_are_not_said_to_be_drawn(make_evidence: Callable[..., Evidence]) -> None:
+    evidence = make_evidence()
+    result = build_result(replace(evidence, generator={"name": "folder", "scores": None}))
+    cards = data_card(result) + model_card(result)
+    assert "from the folder that the configuration names" in cards and "made elsewhere" in cards
+    assert "drawn" not in data_card(result) and "trained on the real training images alone" not in cards
+
+
+def test_a_class_of_few_test_images_is_not_the_weakest(make_evidence: Callable[..., Evidence]) -> None:
+    assert "Weakest class" not in model_card(build_result(make_evidence(num_test=5)))
+    assert "Weakest class" in model_card(build_result(make_evidence()))
 
 
 def test_report_prints_a_card(result: Result, tmp_path: Path) -> None:

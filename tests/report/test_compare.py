@@ -189,3 +189,26 @@ def test_bad_input_is_one_sentence(make: Callable[..., Evidence], tmp_path: Path
     refused("must end in .html or .md", run, other, "--output", tmp_path / "x.pdf")
     refused("exists already", run, other, "--output", tmp_path / "mine.md")
     assert (tmp_path / "mine.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_comparable"),
+    [({}, True), ({"num_compared": 10}, False), ({"images": "64 x 64 pixels"}, False), ({"neighbours": 3}, False)],
+)
+def test_scores_are_compared_only_where_all_but_the_images_is_alike(
+    make: Callable[..., Evidence], tmp_path: Path, changed: dict[str, object], is_comparable: bool
+) -> None:
+    scores = {"extractor": "cnn", "fid": 12.5, "images": "32 x 32 pixels", "neighbours": 5, "num_compared": 100}
+    runs = [
+        write_run(tmp_path / "a", make(), scores=scores),
+        write_run(tmp_path / "b", make(), scores=scores | changed),
+    ]
+    assert compare_runs(runs).scores_comparable is is_comparable
+
+
+def test_few_seeds_speak_of_models(make_evidence: Callable[..., Evidence], tmp_path: Path) -> None:
+    first = write_run(tmp_path / "a", make_evidence())
+    runs = [first, write_run(tmp_path / "b", make_evidence(gain=0.1))]
+    assert any("their differences speak of these models" in note for note in compare_runs(runs).notes)
+    five = [write_run(tmp_path / name, make_evidence(seeds=tuple(range(5)))) for name in ("c", "d")]
+    assert not any("of these models" in note for note in compare_runs(five).notes)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from evenhand.report.collect import Evidence, build_result
-from evenhand.report.verdict import FALSE_ALARMS, headline, judge, percent, points, tone
+from evenhand.report.verdict import (
+    CLASS_FALSE_ALARMS,
+    FALSE_ALARMS,
+    class_scope,
+    headline,
+    judge,
+    percent,
+    points,
+    tone,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +72,44 @@ def test_of_several_synthetic_strategies_validation_picks_the_one_judged(
     weak = replace(evidence.strategies["oversample"], uses_synthetic=True, matched="baseline")
     result = build_result(replace(evidence, strategies={**evidence.strategies, "weak": weak}))
     assert judge(result).strategy == "pretrain_finetune"
+
+
+def test_without_validation_images_no_strategy_is_picked_on_test(make_evidence: Callable[..., Evidence]) -> None:
+    evidence = make_evidence(num_validation=0)
+    weak = replace(evidence.strategies["oversample"], uses_synthetic=True, matched="baseline")
+    strategies = {"baseline": evidence.strategies["baseline"], "weak": weak, **evidence.strategies}
+    for selected, judged in (("pretrain_finetune", "pretrain_finetune"), ("balanced_softmax", "weak")):
+        result = build_result(replace(evidence, strategies=strategies, selected=selected))
+        assert judge(result).strategy == judged
+
+
+def test_controls_alone_are_not_taken_for_no_synthetic_images(make_evidence: Callable[..., Evidence]) -> None:
+    evidence = make_evidence()
+    control = replace(evidence.strategies["pretrain_finetune"], added=True, matched="baseline")
+    strategies = {"baseline": evidence.strategies["baseline"], "synthetic_only": control}
+    result = build_result(replace(evidence, strategies=strategies, selected="baseline"))
+    assert headline(result) == "Only controls used synthetic images"
+    assert result.verdict.startswith("Only controls used synthetic images, so nothing is said about them; baseline was")
+
+
+def test_five_seeds_speak_of_one_generator(make_evidence: Callable[..., Evidence]) -> None:
+    assert "with this one generator" in build_result(make_evidence(seeds=tuple(range(5)))).verdict
+
+
+def test_one_seed_says_how_often_chance_helps_single_classes(make_evidence: Callable[..., Evidence]) -> None:
+    words = class_scope(build_result(make_evidence()))
+    for num_images, rate in CLASS_FALSE_ALARMS.items():
+        assert f"{percent(rate, 0)} " in words and f"{num_images:,}" in words
+    assert class_scope(build_result(make_evidence(seeds=(0, 1)))) is None
+
+
+@pytest.mark.parametrize(("rates", "column"), [(FALSE_ALARMS, 3), (CLASS_FALSE_ALARMS, 6)])
+def test_the_rates_are_those_of_the_docs(rates: dict[int, float], column: int) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text("utf-8")
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| 1 |")]
+    # The demo's tail stands first.
+    for row, (num_images, rate) in zip(cells[:2], rates.items(), strict=True):
+        assert row[1] == f"{num_images:,}" and float(row[column].rstrip("%")) == pytest.approx(100 * rate, abs=0.5)
 
 
 def test_numbers_in_words() -> None:
