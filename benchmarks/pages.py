@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,15 @@ def machine() -> str:
     """Class of this machine, without its name, and how much of it this process may use."""
     cores, usable = os.cpu_count(), len(os.sched_getaffinity(0))
     return f"{cores if usable == cores else f'{usable} of {cores}'} CPU cores ({platform.machine()}), no accelerator"
+
+
+def commit() -> str:
+    """The commit of the code, in short; empty where git does not tell."""
+    command = ["git", "-C", str(DOCS.parent), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def once(file: Path, make: Callable[[], Any]) -> Any:

@@ -148,7 +148,8 @@ def _train(settings: argparse.Namespace, arms: Sequence[StudyArm], sitting: Sitt
         tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
     seeds = settings.seeds[:1] if settings.quick else settings.seeds
     last: Rank = "key" if settings.quick else "further" if settings.all else "usual"
-    return sitting.run(units(chosen(settings.only, arms, last), seeds))
+    trained = [arm for arm in chosen(settings.only, arms, last) if not arm.is_adjusted]
+    return sitting.run(units(trained, seeds))
 
 
 def _command(settings: argparse.Namespace) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from evenhand.config import Augmentation, OwnTraining, RunConfig, Strategy
+from evenhand.config import Augmentation, OwnTraining, RandAugment, RunConfig, Strategy
 from evenhand.models.arms import Arm, arm_of
 from evenhand.models.matched import matched_phases
 
@@ -32,6 +32,9 @@ class StudyArm:
       kind: `remedy` on real images alone; `synthetic`; `control`, which is no proposal and never the best remedy.
       rank: `key` arms are trained first, and alone with `--quick`; `further` ones with `--all` or by name only.
       is_twin: whether it is the real-only twin of the strategy, in the place of it.
+      is_adjusted: whether its predictions are those of the arm of the same training after logit adjustment: each
+        probability over the class's share of the training images (Menon et al., Long-Tail Learning via Logit
+        Adjustment, 2021, its post-hoc form). Nothing more is trained.
     """
 
     name: str
@@ -39,6 +42,7 @@ class StudyArm:
     kind: Kind
     rank: Rank = "usual"
     is_twin: bool = False
+    is_adjusted: bool = False
 
     def plan(self) -> Arm:
         """The arm as a run of the pipeline would have it."""
@@ -53,15 +57,20 @@ def _arm(
     kind: Kind = "remedy",
     *,
     name: str | None = None,
-    augmented: bool = False,
+    augmented: Augmentation | None = None,
     rank: Rank = "usual",
     is_twin: bool = False,
+    is_adjusted: bool = False,
     **options: Any,
 ) -> StudyArm:
-    full = (name or strategy) + (AUGMENTED if augmented else "") + ("_matched" if is_twin else "")
-    own = OwnTraining(augmentation=AUGMENTATION) if augmented else None
-    return StudyArm(full, Strategy(name=strategy, options=options, training=own), kind, rank, is_twin)
+    full = (name or strategy) + (AUGMENTED if augmented else "")
+    full += ("_matched" if is_twin else "") + ("+adjusted" if is_adjusted else "")
+    own = None if augmented is None else OwnTraining(augmentation=augmented)
+    return StudyArm(full, Strategy(name=strategy, options=options, training=own), kind, rank, is_twin, is_adjusted)
 
+
+_RAND_AUGMENTED = AUGMENTATION.model_copy(update={"rand_augment": RandAugment()})
+"""RandAugment after flips, shifts and zooms, as Cubuk et al. (2020) use it."""
 
 _PRETRAINED = {"pretrain_share": 0.375, "loss": "balanced_softmax"}
 """3 of 8 steps on synthetic images, then the cheap remedy's own loss on the real ones."""
@@ -83,25 +92,27 @@ ARMS = (
     _arm("smote_svm"),
     _arm("resnet_rf"),
     # The strong ones: with flips, shifts and zooms, or with the strategy's own augmentation.
-    _arm("baseline", augmented=True, rank="key"),
-    _arm("oversample", augmented=True, rank="key"),
-    _arm("balanced_softmax", augmented=True, rank="key"),
-    _arm("logit_adjustment", augmented=True, rank="further"),
-    _arm("deferred", augmented=True, rank="further"),
+    _arm("baseline", augmented=AUGMENTATION, rank="key"),
+    _arm("oversample", augmented=AUGMENTATION, rank="key"),
+    _arm("balanced_softmax", augmented=AUGMENTATION, rank="key"),
+    _arm("baseline", augmented=AUGMENTATION, rank="key", is_adjusted=True),
+    _arm("logit_adjustment", augmented=AUGMENTATION),
+    _arm("deferred", augmented=AUGMENTATION),
     _arm("randaugment", name="balanced_softmax+randaugment", loss="balanced_softmax"),
-    _arm("cutmix", name="balanced_softmax+cutmix", augmented=True, loss="balanced_softmax"),
+    _arm("balanced_softmax", name="balanced_softmax+randaugment", augmented=_RAND_AUGMENTED),
+    _arm("cutmix", name="balanced_softmax+cutmix", augmented=AUGMENTATION, loss="balanced_softmax"),
     # Synthetic images: as S3 and S1 use them, then together with the best of the cheap remedies.
     _arm("combined", "synthetic"),
     _arm("pretrain_finetune", "synthetic", loss="cross_entropy"),
-    _arm("pretrain_finetune", "synthetic", augmented=True, rank="key", **_PRETRAINED),
-    _arm("combined", "synthetic", augmented=True, rank="key", loss="balanced_softmax", most=3.0),
-    _arm("regularizer", "synthetic", augmented=True),
-    _arm("mixup", "synthetic", augmented=True),
+    _arm("pretrain_finetune", "synthetic", augmented=AUGMENTATION, rank="key", **_PRETRAINED),
+    _arm("combined", "synthetic", augmented=AUGMENTATION, rank="key", loss="balanced_softmax", most=3.0),
+    _arm("regularizer", "synthetic", augmented=AUGMENTATION),
+    _arm("mixup", "synthetic", augmented=AUGMENTATION),
     # Controls: the same without synthetic images, with wrong labels, without real images.
-    _arm("pretrain_finetune", "control", augmented=True, rank="key", is_twin=True, **_PRETRAINED),
-    _arm("mixup", "control", augmented=True, is_twin=True, rank="further"),
-    _arm("shuffled_synthetic", "control", augmented=True, of="pretrain_finetune", options=_PRETRAINED),
-    _arm("synthetic_only", "control", augmented=True, rank="key"),
+    _arm("pretrain_finetune", "control", augmented=AUGMENTATION, rank="key", is_twin=True, **_PRETRAINED),
+    _arm("mixup", "control", augmented=AUGMENTATION, is_twin=True, rank="further"),
+    _arm("shuffled_synthetic", "control", augmented=AUGMENTATION, of="pretrain_finetune", options=_PRETRAINED),
+    _arm("synthetic_only", "control", augmented=AUGMENTATION, rank="key"),
 )
 
 

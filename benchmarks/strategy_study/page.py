@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.pages import write_section
-from benchmarks.strategy_study.arms import MAIN
+from benchmarks.strategy_study.arms import AUGMENTED, MAIN
 from benchmarks.strategy_study.images import class_names
 from benchmarks.strategy_study.protocol import Protocol, StudyTable
-from benchmarks.strategy_study.rows import Gain, Measured, Row, best_remedy
+from benchmarks.strategy_study.rows import Gain, Measured, Row, best_remedy, gain
 from evenhand.report.verdict import points
 from evenhand.whole_files import replace_text
 
@@ -89,6 +89,7 @@ def section(table: StudyTable, protocol: Protocol, rows: Sequence[Row], command:
     best = best_remedy(measured)
     parts = [
         _finding(rows, best),
+        _against_controls(measured),
         _how(table, protocol, measured, command),
         _main_table(table, rows, best),
         _reading(best),
@@ -113,6 +114,23 @@ def _finding(rows: Sequence[Row], best: Measured | None) -> str:
     )
 
 
+def _against_controls(measured: Sequence[Measured]) -> str:
+    """What the synthetic images and their labels have to do with it."""
+    found = {one.arm.name: one for one in measured}
+    controls = {
+        f"{MAIN}_matched": "the same training on real images alone",
+        f"shuffled_synthetic{AUGMENTED}": "the same with shuffled labels on the synthetic images",
+    }
+    changes = {name: gain(found[MAIN], found[name]) for name in controls if name in found and MAIN in found}
+    told = [
+        f"{points(change.change)} points ({_ends(change.paired)}, {_seeds(change.seeds)}) against {controls[name]} "
+        f"(`{name}`)"
+        for name, change in changes.items()
+        if change is not None
+    ]
+    return f"`{MAIN}` gains {' and '.join(told)}." if told else ""
+
+
 def _how(table: StudyTable, protocol: Protocol, measured: Sequence[Measured], command: str) -> str:
     records = [record for one in measured for record in one.records.values()]
     counts = records[0].train_counts
@@ -129,7 +147,7 @@ def _how(table: StudyTable, protocol: Protocol, measured: Sequence[Measured], co
         f"steps of {training.batch_size} images at a peak rate of {training.learning_rate:g}, pretraining counted. "
         "Split, order, initial weights and generator move with the seed. "
         f"`{generator.name}` is trained once a seed ({generator.steps:,} steps of {generator.batch_size}){cost} and "
-        f"gives {protocol.per_class:,} images a class to all arms of the seed."
+        f"gives {protocol.per_class:,} images a class to all arms of the seed. No arm's settings were searched for."
     )
 
 
@@ -180,7 +198,9 @@ def _reading(best: Measured | None) -> str:
     return (
         f"{gains}Intervals hold the doubt about test images and, from two seeds on, about seeds. The worst class is "
         "the mean over seeds of each one's smallest recall. Controls are no proposals: `_matched` is the same training "
-        "on real images alone, `shuffled_synthetic` has wrong labels, `synthetic_only` sees no real image."
+        "on real images alone, `shuffled_synthetic` has wrong labels, `synthetic_only` sees no real image. "
+        "`+adjusted` is the arm of that name with each probability over the class's share "
+        "of the training images; nothing more is trained."
     )
 
 

@@ -37,6 +37,7 @@ class Record(Section):
       device: how the hardware was used.
       machine: class of the machine.
       date: day on which it ended.
+      commit: of the code, which may have changed what the same settings give; empty where git does not know it.
       settings: of the study.
     """
 
@@ -54,6 +55,7 @@ class Record(Section):
     device: dict[str, Any]
     machine: str
     date: str
+    commit: str
     settings: dict[str, Any]
 
     @property
@@ -93,16 +95,17 @@ class Records:
                 found[record.identity] = record
         return found
 
-    def add(self, record: Record, predictions: NDArray[np.integer]) -> None:
+    def add(self, record: Record, predictions: NDArray[np.integer], adjusted: NDArray[np.integer]) -> None:
         """Keeps a finished unit.
 
         Args:
           record: of the unit.
           predictions: int[n], classes below 256, in the order of the true classes.
+          adjusted: int[n], those after logit adjustment.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.folder / record.file_name) as file:
-            np.savez_compressed(file, predictions=predictions.astype(np.uint8))
+            np.savez_compressed(file, predictions=predictions.astype(np.uint8), adjusted=adjusted.astype(np.uint8))
         with (self.folder / LINES).open("a+b") as lines:
             # Two studies may run side by side.
             fcntl.flock(lines, fcntl.LOCK_EX)
@@ -113,10 +116,10 @@ class Records:
             lines.flush()
             os.fsync(lines.fileno())
 
-    def predictions(self, record: Record) -> NDArray[np.uint8]:
-        """uint8[n], in the order of `record.labels`."""
+    def predictions(self, record: Record, *, adjusted: bool = False) -> NDArray[np.uint8]:
+        """uint8[n], in the order of `record.labels`, after logit adjustment or without it."""
         with np.load(self.folder / record.file_name, allow_pickle=False) as arrays:
-            found: NDArray[np.uint8] = arrays["predictions"]
+            found: NDArray[np.uint8] = arrays["adjusted" if adjusted else "predictions"]
         return found
 
 

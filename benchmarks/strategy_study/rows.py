@@ -45,7 +45,9 @@ class Measured:
     @property
     def recalls(self) -> NDArray[np.float64]:
         """float64[seeds, c]."""
-        return np.array([record.right for record in self.records.values()]) / self.support
+        labels, num_classes = next(iter(self.records.values())).labels, len(self.support)
+        right = [np.bincount(labels[found == labels], minlength=num_classes) for found in self.predictions.values()]
+        return np.array(right) / self.support
 
     @property
     def per_seed(self) -> NDArray[np.float64]:
@@ -127,7 +129,8 @@ def measured_arms(
         by_seed = {seed: finished.get(protocol.identity(plan, seed)) for seed in sorted(seeds)}
         ended = {seed: record for seed, record in by_seed.items() if record is not None}
         if ended:
-            found.append(Measured(arm, ended, {seed: records.predictions(one) for seed, one in ended.items()}))
+            predictions = {s: records.predictions(one, adjusted=arm.is_adjusted) for s, one in ended.items()}
+            found.append(Measured(arm, ended, predictions))
     if len({record.test_digest for one in found for record in one.records.values()}) > 1:
         raise SystemExit(f"{records.folder} holds units of different test images; give another folder by --records")
     return found

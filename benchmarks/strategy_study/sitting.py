@@ -68,13 +68,13 @@ class Sitting:
                 if images is None or images.seed != unit.seed:
                     images = SeedImages(self.protocol, self.path, unit.seed, self.folder / "images")
                 try:
-                    record, predictions = run_unit(unit.arm.plan(), images, self.folder / "state")
+                    finished_unit = run_unit(unit.arm.plan(), images, self.folder / "state")
                 except EvenhandError as error:
                     display.tell(f"{unit.arm.name}, seed {unit.seed} failed: {error}")
                     continue
-                self.records.add(record, predictions)
+                self.records.add(*finished_unit)
                 left -= 1
-                display.tell(_told(record))
+                display.tell(_told(finished_unit[0]))
                 display.advance((time.monotonic() - started) / (begun + 1) * (len(todo) - begun - 1))
         return left
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.pages import machine
+from benchmarks.pages import commit, machine
 from benchmarks.strategy_study.images import SeedImages
 from benchmarks.strategy_study.records import Record
 from evenhand.data.image_table import ImageTable
@@ -22,7 +22,7 @@ from evenhand.models.processor_time import ProcessorTime
 from evenhand.models.train_classifier import ClassifierRun, train_classifier
 
 
-def run_unit(arm: Arm, images: SeedImages, folder: Path) -> tuple[Record, NDArray[np.int64]]:
+def run_unit(arm: Arm, images: SeedImages, folder: Path) -> tuple[Record, NDArray[np.int64], NDArray[np.int64]]:
     """Trains an arm and predicts the test images.
 
     A unit that was interrupted goes on from its phase's last checkpoint.
@@ -33,7 +33,8 @@ def run_unit(arm: Arm, images: SeedImages, folder: Path) -> tuple[Record, NDArra
       folder: keeps the unit's state until it has ended.
 
     Returns:
-      Its record, and int64[n], the predicted classes by true class and id.
+      Its record, and twice int64[n], the predicted classes by true class and id: as the model gives them, and after
+      logit adjustment.
     """
     protocol, seed = images.protocol, images.seed
     test, order = images.real["test"], images.test_order
@@ -43,6 +44,7 @@ def run_unit(arm: Arm, images: SeedImages, folder: Path) -> tuple[Record, NDArra
     with ProcessorTime() as processor:
         probabilities, seconds, steps, device = _trained(arm, images, state)
     predictions = probabilities.argmax(axis=1)[order]
+    adjusted = (probabilities / images.real["train"].class_counts).argmax(axis=1)[order]
     labels, num_classes = test.labels[order], len(test.class_names)
     shutil.rmtree(state, ignore_errors=True)
     record = Record(
@@ -60,9 +62,10 @@ def run_unit(arm: Arm, images: SeedImages, folder: Path) -> tuple[Record, NDArra
         device=device,
         machine=machine(),
         date=datetime.date.today().isoformat(),
+        commit=commit(),
         settings=protocol.model_dump(mode="json"),
     )
-    return record, predictions
+    return record, predictions, adjusted
 
 
 def _trained(arm: Arm, images: SeedImages, state: Path) -> tuple[NDArray[np.float32], float, int, dict[str, Any]]:

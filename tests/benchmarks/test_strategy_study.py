@@ -32,7 +32,12 @@ SUPPORT = (4, 4)
 BY_NAME = {arm.name: arm for arm in ARMS}
 
 
-def record(arm: str, seed: int, predictions: list[int], protocol: Protocol = PROTOCOL) -> tuple[Record, np.ndarray]:
+Unit = tuple[Record, np.ndarray, np.ndarray]
+
+
+def record(
+    arm: str, seed: int, predictions: list[int], protocol: Protocol = PROTOCOL, adjusted: list[int] | None = None
+) -> Unit:
     """A unit on four test images of either of two classes."""
     labels = np.repeat([0, 1], SUPPORT)
     right = np.bincount(labels[np.asarray(predictions) == labels], minlength=2)
@@ -52,12 +57,13 @@ def record(arm: str, seed: int, predictions: list[int], protocol: Protocol = PRO
         device={"precision": "float32"},
         machine="2 CPU cores",
         date="2026-01-01",
+        commit="abc",
         settings=protocol.model_dump(mode="json"),
     )
-    return made, np.asarray(predictions)
+    return made, np.asarray(predictions), np.asarray(predictions if adjusted is None else adjusted)
 
 
-def kept(folder: Path, *made: tuple[Record, np.ndarray]) -> Records:
+def kept(folder: Path, *made: Unit) -> Records:
     records = Records(folder)
     for one in made:
         records.add(*one)
@@ -80,7 +86,8 @@ def test_every_strategy_takes_part_and_every_network_gets_the_same_steps() -> No
         assert plan.uses_synthetic or arm.kind != "synthetic", arm.name
         assert not plan.uses_synthetic or arm.kind != "remedy", arm.name
         if AUGMENTED in arm.name:
-            assert all((phase.augmentation or budget.augmentation) == AUGMENTATION for phase in plan.phases), arm.name
+            used = [phase.augmentation or budget.augmentation for phase in plan.phases]
+            assert all(own.model_copy(update={"rand_augment": None}) == AUGMENTATION for own in used), arm.name
 
 
 def test_the_twin_differs_from_the_main_arm_in_its_images_alone() -> None:
@@ -111,7 +118,8 @@ def test_the_generator_is_part_of_synthetic_units_only() -> None:
         assert (PROTOCOL.identity(plan, 0) == other.identity(plan, 0)) == (not plan.uses_synthetic), arm.name
         assert PROTOCOL.identity(plan, 0) != PROTOCOL.identity(plan, 1)
     # Were two arms the same training, one of them would be read as the other.
-    assert len({PROTOCOL.identity(arm.plan(), 0) for arm in ARMS}) == len(ARMS)
+    trained = [arm for arm in ARMS if not arm.is_adjusted]
+    assert len({PROTOCOL.identity(arm.plan(), 0) for arm in trained}) == len(trained) < len(ARMS)
 
 
 def test_a_line_that_was_cut_off_or_lost_its_predictions_counts_as_nothing(tmp_path: Path) -> None:
@@ -156,6 +164,24 @@ def test_rows_stand_on_the_units_that_there_are(tmp_path: Path) -> None:
     assert all(gain.paired[0] <= gain.change <= gain.paired[1] for gain in gains.values())
 
 
+def test_an_adjusted_arm_is_what_the_trained_one_says_after_adjustment(tmp_path: Path) -> None:
+    arm = "baseline" + AUGMENTED
+    records = kept(tmp_path, record(arm, 0, [0] * 8, adjusted=[0] * 4 + [1] * 4))
+    rows = {row.measured.arm.name: row.measured.accuracy for row in rows_of(records)}
+    assert rows == {arm: 0.5, arm + "+adjusted": 1.0}
+
+
+def test_the_main_arm_is_held_against_its_controls(tmp_path: Path) -> None:
+    shuffled = "shuffled_synthetic" + AUGMENTED
+    right = [0] * 4 + [1] * 4
+    records = kept(
+        tmp_path, *(record(arm, 0, right) for arm in (MAIN, MAIN + "_matched")), record(shuffled, 0, [0] * 8)
+    )
+    text = section(HIGH, PROTOCOL, rows_of(records), "the command")
+    assert f"`{MAIN}` gains 0.0 points" in text and "same training on real images alone" in text
+    assert "+50.0 points" in text and "with shuffled labels" in text
+
+
 def test_the_tables_have_what_was_agreed_on(tmp_path: Path) -> None:
     records = kept(tmp_path, record("baseline", 0, [0] * 8), record(MAIN, 0, [0] * 4 + [1] * 4))
     other = {"name": "other", "rows": []}
@@ -175,9 +201,9 @@ def test_the_tables_have_what_was_agreed_on(tmp_path: Path) -> None:
 
 
 def test_tables_of_units_on_other_test_images_are_refused(tmp_path: Path) -> None:
-    made, predictions = record("baseline", 1, [0] * 8)
+    made, *predictions = record("baseline", 1, [0] * 8)
     records = kept(tmp_path, record("baseline", 0, [0] * 8))
-    records.add(made.model_copy(update={"test_digest": "other"}), predictions)
+    records.add(made.model_copy(update={"test_digest": "other"}), *predictions)
     with pytest.raises(SystemExit, match="different test images"):
         rows_of(records)
 
