@@ -21,6 +21,7 @@ from evenhand.models.phase import Phase
 from evenhand.models.training import checkpoint
 from evenhand.models.training.classification import SharedClassifier, Weights, shared_classifier
 from evenhand.models.training.classifier_callbacks import Log
+from evenhand.models.training.device import check_batch_size
 from evenhand.models.training.head import normalise_head
 from evenhand.models.training.identity import training_identity
 from evenhand.models.training.layer_rates import stage_rates
@@ -142,6 +143,7 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
         config.device,
         keeps_best=validation is not None and config.training.early_stopping is not None,
     )
+    check_batch_size(config.training.batch_size, shared.device, "training.batch_size")
     # The second phase draws other batches than the first.
     order_seed = 2 * seed + (base_model is not None)
     draws = phase_draws(phase, images, synthetic, batch_size=config.training.batch_size, seed=order_seed)

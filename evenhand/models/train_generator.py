@@ -16,7 +16,7 @@ from evenhand.models.drawing_functions import sampler_in_memory
 from evenhand.models.outside_inputs import fingerprint
 from evenhand.models.sample_generator import DrawsImages
 from evenhand.models.training.conditional_generator import ConditionalGenerator
-from evenhand.models.training.device import resolve, seed_everything
+from evenhand.models.training.device import check_batch_size, resolve, seed_everything
 from evenhand.models.training.generator_training import GeneratorTraining
 from evenhand.models.training.identity import training_identity
 from evenhand.models.training.monitor import Assessment
@@ -105,6 +105,7 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
         resolved = resolve((device or Device()).model_copy(update={"distribution": "none"}), config.name)
         with resolved.scope():
             model = build_generator(config.name, options, images, seed=seed)
+    check_batch_size(config.batch_size, resolved, "generator.batch_size")
     with resolved.scope():
         check_steps(config, model.warm_up)
         model.prepare(jit_compile=resolved.jit_compile, steps_per_execution=resolved.steps_per_execution)

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 
-from evenhand.config import Classifier, Strategy, Training
+from evenhand.config import Classifier, Strategy, Training, parse_options
 from evenhand.data.image_table import ImageTable
 from evenhand.errors import UserError
 from evenhand.models import serving
@@ -104,3 +104,8 @@ def test_wrong_input_is_told_in_words():
         fit_classical(Strategy(name="smote_svm"), digits([20, 0]), seed=0)
     with pytest.raises(UserError, match=r"strategies\.smote_svm\.options\.neighbors: there is no such option"):
         fit_classical(Strategy(name="smote_svm", options={"neighbors": 3}), TRAIN, seed=0)
+
+
+def test_smote_svm_needs_more_images_than_neighbours():
+    with pytest.raises(UserError, match="most must be above neighbours"):
+        parse_options(smote_svm.Options, {"most": 5}, "strategies.smote_svm.options")

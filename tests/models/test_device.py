@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from evenhand.config import Device
+from evenhand.errors import UserError
 from evenhand.models.training import device
 
 has_accelerator = bool(tf.config.list_logical_devices("GPU"))
@@ -49,10 +51,53 @@ def test_scope_sets_the_precision_and_puts_it_back() -> None:
 
 def test_mirrored_builds_variables_in_its_scope() -> None:
     resolved = device.resolve(Device(distribution="mirrored"), "cnn")
-    assert resolved.num_replicas >= 1
+    assert isinstance(resolved.distribution, tf.distribute.MirroredStrategy)
+    assert resolved.steps_per_execution == 1
     with resolved.scope():
         assert tf.distribute.get_strategy() is resolved.distribution
     assert tf.distribute.get_strategy() is not resolved.distribution
+
+
+@pytest.mark.parametrize("distribution", ["mirrored", "multi_worker"])
+def test_what_devices_cannot_share_is_told(distribution: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "_multi_worker", lambda: tf.distribute.MirroredStrategy())
+    with pytest.raises(UserError, match=r"device\.steps_per_execution: 4 steps"):
+        device.resolve(Device(distribution=distribution, steps_per_execution=4), "cnn")
+
+
+def test_unequal_shares_of_a_batch_are_refused() -> None:
+    three = device.ResolvedDevice(SimpleNamespace(num_replicas_in_sync=3), False, "float32", 1)
+    device.check_batch_size(6, three, "training.batch_size")
+    with pytest.raises(UserError, match=r"training\.batch_size: 64 images .* 3 devices; use a multiple of 3"):
+        device.check_batch_size(64, three, "training.batch_size")
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_workers_are_set_up_before_tensorflow_is_used_or_not_at_all(is_late: bool) -> None:
+    code = f"""
+import json, os, socket
+with socket.socket() as free:
+    free.bind(("localhost", 0))
+    address = f"localhost:{{free.getsockname()[1]}}"
+os.environ["TF_CONFIG"] = json.dumps({{"cluster": {{"worker": [address]}}, "task": {{"type": "worker", "index": 0}}}})
+import tensorflow as tf
+from evenhand.config import Device
+from evenhand.errors import UserError
+from evenhand.models.training import device
+if {is_late}:
+    tf.zeros(1)
+try:
+    first = device.resolve(Device(distribution="multi_worker"), "cnn")
+    assert first.steps_per_execution == 1, first
+    assert device.resolve(Device(distribution="multi_worker"), "cgan").distribution is first.distribution
+    print("set up")
+except UserError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    late = "device.distribution: multi_worker must be set up before TensorFlow has been used"
+    assert done.stdout.startswith(late if is_late else "set up")
 
 
 def test_seed_everything_repeats_random_numbers() -> None:

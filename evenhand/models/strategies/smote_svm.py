@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from evenhand.config import Section
 from evenhand.models.phase import Phase
@@ -32,6 +32,12 @@ class Options(Section):
     neighbours: int = Field(5, ge=1)
     most: int | None = Field(1000, ge=2)
     c: float = Field(10.0, gt=0.0)
+
+    @model_validator(mode="after")
+    def _most_leaves_neighbours(self) -> Options:
+        if self.most is not None and self.most <= self.neighbours:
+            raise ValueError(f"most must be above neighbours, {self.neighbours}, so that every image has as many")
+        return self
 
 
 def phases(options: Options) -> tuple[Phase, ...]:

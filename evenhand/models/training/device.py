@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -82,14 +83,20 @@ def resolve(device: Device, model_name: str) -> ResolvedDevice:
       model_name: name of the generator or classifier, e.g. `cgan` or `efficientnetv2-b0`.
 
     Raises:
-      UserError: if the distribution asked for needs hardware that is not there.
+      UserError: if the distribution asked for needs hardware that is not there or a process that has just begun, or
+        does not go with the steps per execution.
     """
+    # First of all: to work with others must be set up before TensorFlow looks for devices.
+    distribution = _multi_worker() if device.distribution == "multi_worker" else _distribution(device.distribution)
     accelerators = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU")
     kind = "accelerator" if accelerators or device.distribution == "tpu" else "cpu"
-    distribution = _distribution(device.distribution)
     steps = device.steps_per_execution
-    if steps == "auto" and isinstance(distribution, tf.distribute.MirroredStrategy):
+    if isinstance(distribution, tf.distribute.MirroredStrategy | tf.distribute.MultiWorkerMirroredStrategy):
         # Keras' loop over several steps cannot merge the replicas' gradients within it (TensorFlow 2.21).
+        if steps not in ("auto", 1):
+            raise UserError(
+                "device.steps_per_execution", f"{steps} steps in one call cannot be shared by devices", "use auto or 1"
+            )
         steps = 1
     elif steps == "auto":
         steps = _STEPS_PER_EXECUTION[kind].get(model_name, _STEPS_PER_EXECUTION_ELSEWHERE[kind])
@@ -117,6 +124,33 @@ def seed_everything(seed: int, deterministic: bool) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
+@lru_cache(maxsize=1)
+def _multi_worker() -> tf.distribute.Strategy:
+    """One for the whole process: workers meet once."""
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise UserError(
+            "device.distribution",
+            "multi_worker must be set up before TensorFlow has been used",
+            "train by a script of your own on each worker, which calls evenhand.models.training.device.resolve first",
+        ) from error
+
+
+def check_batch_size(batch_size: int, device: ResolvedDevice, field: str) -> None:
+    """Looks whether every replica gets as many images.
+
+    Raises:
+      UserError: that names `field`, if they do not.
+    """
+    if batch_size % device.num_replicas:
+        raise UserError(
+            field,
+            f"{batch_size} images cannot be shared alike by {device.num_replicas} devices",
+            f"use a multiple of {device.num_replicas}, or device.distribution: none",
+        )
+
+
 def _distribution(name: str) -> tf.distribute.Strategy | None:
     num_gpus = len(tf.config.list_logical_devices("GPU"))
     if name == "none" or (name == "auto" and num_gpus < 2):
@@ -126,6 +160,4 @@ def _distribution(name: str) -> tf.distribute.Strategy | None:
             return tf.distribute.TPUStrategy(tf.distribute.cluster_resolver.TPUClusterResolver.connect())
         except (ValueError, RuntimeError, tf.errors.OpError) as error:
             raise UserError("device.distribution", f"no TPU was found ({error})", "use auto") from error
-    if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
     return tf.distribute.MirroredStrategy()
