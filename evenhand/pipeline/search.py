@@ -145,7 +145,9 @@ class _Search:
             found = self._synthesise(config.generator, (config.budget_seconds - self._spent) / 2)
             if found is None:
                 tuned = [one for one in tuned if not arm_of(config, one).uses_synthetic]
-                self._notes.append("Strategies on synthetic images were not tuned: their generator took too long.")
+                self._notes.append(
+                    "Strategies on synthetic images were not tuned: their generator gave no images in time."
+                )
             images, generator = found or images, config.generator
         settings = tuned_fields.settings_of(tuning, tuned, config.seed, fewest=not self._config.strategies)
         field_ = []

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from evenhand.config import Generator, RunConfig, Section, digest
 from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
 from evenhand.data.image_tables import load_table
-from evenhand.errors import UserError
+from evenhand.errors import EvenhandError, UserError
 from evenhand.models.search.deadline import OutOfTime, deadline
 from evenhand.models.search.trial import TrialImages
 from evenhand.pipeline import output_folder
@@ -70,12 +71,15 @@ class SearchImages:
     def synthetic(self, generator: Generator, seconds: float) -> tuple[TrialImages | None, TriedGenerator]:
         """The images of a generator, if it is trained and has drawn them within `seconds`.
 
-        A generator that was not done is not begun again by the same search; with more time it goes on.
+        A generator that was not done is not begun again by the same search; with more time it goes on. One that cannot
+        be trained, e.g. since its loss is not finite, is told of and ends no search.
 
         Args:
           generator: the section of the config.
           seconds: wall-clock time for it.
         """
+        if seconds <= 0:
+            return None, TriedGenerator(name=generator.name, seconds=0.0, fate="no time was left: give a larger budget")
         config = self._config.model_copy(update={"generator": generator})
         mark = self._claim.folder / "state" / "search" / f"generator-{digest(generator.canonical_json())}.json"
         too_slow = f"not done after {seconds:.0f} s: give a larger budget or fewer generator.steps"
@@ -88,9 +92,13 @@ class SearchImages:
             with deadline(seconds):
                 outcomes = self._run(config, synthesises=True)
         except Exception as error:
+            used = time.monotonic() - started
+            failure = next((one for one in _causes(error) if isinstance(one, EvenhandError)), None)
+            if failure is not None:
+                return None, TriedGenerator(name=generator.name, seconds=used, fate=str(failure).rstrip("."))
             if not _is_out_of_time(error):
                 raise
-            used = max(seconds, time.monotonic() - started)
+            used = max(seconds, used)
             mark.parent.mkdir(parents=True, exist_ok=True)
             replace_text(mark, _Stopped(seconds=seconds, used=used).model_dump_json())
             return None, TriedGenerator(name=generator.name, seconds=used, fate=too_slow)
@@ -125,10 +133,13 @@ class SearchImages:
         return found
 
 
-def _is_out_of_time(error: BaseException | None) -> bool:
-    """Whether `OutOfTime` is behind an error; Beam wraps what its workers raise, and keeps its name in the text."""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what is behind it."""
     while error is not None:
-        if isinstance(error, OutOfTime) or OutOfTime.__name__ in str(error):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
+
+
+def _is_out_of_time(error: BaseException) -> bool:
+    """Whether `OutOfTime` is behind an error; Beam wraps what its workers raise, and keeps its name in the text."""
+    return any(isinstance(one, OutOfTime) or OutOfTime.__name__ in str(one) for one in _causes(error))

@@ -58,6 +58,17 @@ def test_synthetic_images_join_the_best_remedy() -> None:
         assert last.augmentation is not None and last.augmentation.rand_augment is not None
 
 
+def test_the_remedys_mixing_and_sampling_join_too() -> None:
+    by_name = {one.name: one for one in ladder.with_synthetic(Strategy(name="cutmix"))}
+    assert all(
+        arms.strategy_phases(one)[-1].mixing.kind == "cutmix" for name, one in by_name.items() if name != "mixup"
+    )
+    assert arms.strategy_phases(by_name["mixup"])[-1].mixing.kind == "mixup"
+    pretraining, *others = ladder.with_synthetic(Strategy(name="oversample"))
+    assert arms.strategy_phases(pretraining)[-1].sampling == "balanced"
+    assert all(arms.strategy_phases(one) for one in others)
+
+
 def test_lists_give_every_combination_once() -> None:
     tuning = Tuning(fields={"training.learning_rate": (0.1, 0.2), "training.augmentation.rotation": (0, 5, 9)})
     found = settings_of(tuning, TWO, seed=0)
@@ -133,6 +144,27 @@ def test_an_option_that_there_is_not_is_named() -> None:
     config = config_file.resolve({"strategies": ["baseline", "oversample"]})
     with pytest.raises(UserError, match="samplings"):
         apply(config, config.strategies[1], {"strategies.oversample.options.samplings": "sqrt"})
+
+
+@pytest.mark.parametrize("strategies", ["auto", ["baseline", "pretrain_finetune", "smote_svm"]])
+@pytest.mark.parametrize(
+    ("path", "values", "sentence"),
+    [
+        (
+            "strategies.pretrain_finetun.options.loss",
+            ["focal"],
+            "unknown name 'pretrain_finetun'|not among the strategies",
+        ),
+        ("strategies.pretrain_finetune.options.pretrain_shar", [0.2, 0.3], "pretrain_shar"),
+        ("strategies.pretrain_finetune.options.pretrain_share", [0.2, 5.0], "pretrain_share"),
+        ("strategies.smote_svm.options.c", [1.0, 2.0], "smote_svm is not tuned"),
+    ],
+)
+def test_what_cannot_be_tuned_is_told_before_anything_is_read(strategies, path, values, sentence) -> None:
+    given = {"strategies": strategies, "budget": "1m"}
+    fields = {path: values, "training.learning_rate": [0.1, 0.2]}
+    with pytest.raises(UserError, match=sentence):
+        check(config_file.resolve({**given, "tuning": {"fields": fields, "trials": 2}}))
 
 
 def test_time_ends_work_that_is_not_done() -> None:

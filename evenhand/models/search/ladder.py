@@ -69,16 +69,26 @@ def generators(config: Generator, train_counts: Sequence[int], image_size: int) 
 
 
 def with_synthetic(remedy: Strategy | None) -> tuple[Strategy, ...]:
-    """The strategies on synthetic images, with the loss and the augmentation of the best remedy: cheap and synthetic.
+    """The strategies on synthetic images with what makes the best remedy: cheap and synthetic.
+
+    That is its loss, augmentation and mixing, and the sampling of the phase on real images where there is one of these
+    alone.
 
     Args:
       remedy: the best strategy on real images; None where none was trained.
     """
     options: dict[str, Any] = {}
+    own: dict[str, dict[str, Any]] = {}
     if remedy is not None:
         last = strategy_phases(remedy)[-1]
         if last.loss != Loss():
             options["loss"] = last.loss.model_dump(mode="json")
         if last.augmentation is not None:
             options["augmentation"] = last.augmentation.model_dump(mode="json")
-    return tuple(Strategy(name=name, options=options) for name in _SYNTHETIC)
+        if last.mixing is not None:
+            mixing = {"mixing": last.mixing.model_dump(mode="json")}
+            # `mixup` mixes real with synthetic images, which is what it is.
+            own = {name: mixing for name in _SYNTHETIC if name != "mixup"}
+        if last.sampling != "instance":
+            own["pretrain_finetune"] = {**own.get("pretrain_finetune", {}), "sampling": last.sampling}
+    return tuple(Strategy(name=name, options=options | own.get(name, {})) for name in _SYNTHETIC)

@@ -58,6 +58,8 @@ def check(config: RunConfig) -> None:
     """Raises `UserError` if a tuned field does not fit the strategies of the config, before anything is read."""
     if config.tuning is None:
         return
+    for path, values in config.tuning.fields.items():
+        _check_option(config, path, values)
     if not config.strategies:
         # What will be chosen is not known, but it has at least the fields that all share.
         shared = int(min(_num_combinations(config.tuning.of(BASELINE.name)), 1e9))
@@ -72,6 +74,24 @@ def check(config: RunConfig) -> None:
     for name, settings in settings_of(config.tuning, list(tuned.values()), config.seed).items():
         for setting in settings:
             apply(config, tuned[name], setting)
+
+
+def _check_option(config: RunConfig, path: str, values: tuple[Any, ...] | Range) -> None:
+    """Looks whether a strategy's option is one, takes the values, and is of a strategy that is tuned."""
+    section, *keys = path.split(".")
+    if section != "strategies":
+        return
+    name = ".".join(keys[: keys.index("options")])
+    registry.check("models.strategies", name, "tuning.fields")
+    strategy = next((one for one in config.strategies if one.name == name), Strategy(name=name))
+    if not arm_of(config, strategy).is_candidate:
+        raise UserError(
+            f"tuning.fields.{path}",
+            f"{name} is not tuned: controls go by what they control, and scikit-learn's are fitted as they are",
+            "tune another strategy",
+        )
+    for value in (values.low, values.high) if isinstance(values, Range) else values:
+        apply(config, strategy, {path: value})
 
 
 def apply(config: RunConfig, strategy: Strategy, setting: Setting) -> Strategy:

@@ -23,7 +23,10 @@ _EVERY_STEPS = 10
 
 
 class Log(keras.callbacks.Callback):
-    """Keeps a row of values every ten steps, tells progress and TensorBoard, and stops when the loss is not finite.
+    """Keeps a row of values every ten steps, tells progress and TensorBoard, and stops when a training has diverged.
+
+    That is when the loss is not finite, or the norm of the weights: oneDNN's rectifier makes 0 of what is no number, so
+    that a loss may look well while no weight is.
 
     Args:
       task: what progress calls the training.
@@ -55,12 +58,14 @@ class Log(keras.callbacks.Callback):
         if step - self._logged_at < _EVERY_STEPS and step < self._steps:
             return
         values = {name: float(value) for name, value in logs.items()}
-        if not math.isfinite(values["loss"]):
-            raise UserError(
-                "training.learning_rate",
-                f"is too high: the loss of {self._task!r} was not finite by step {step}",
-                "lower it",
-            )
+        weights = [weight.value for weight in self._shared.network.trainable_weights]
+        for what, value in {"loss": values["loss"], "norm of weights": float(tf.linalg.global_norm(weights))}.items():
+            if not math.isfinite(value):
+                raise UserError(
+                    "training.learning_rate",
+                    f"is too high: the {what} of {self._task!r} was not finite by step {step}",
+                    "lower it",
+                )
         self.model.begin_window()
         values["learning_rate"] = float(self._shared.rate(step - 1))
         self.rows.append({"step": step, **values})
