@@ -64,8 +64,10 @@ def report(
 
 
 def _print_card(folder: Path, card: Card) -> None:
-    from evenhand.report import cards, citations
+    from evenhand.report.citations import cite
+    from evenhand.report.data_card import data_card
     from evenhand.report.finish import with_ratings
+    from evenhand.report.model_card import model_card
 
-    texts = {Card.model: cards.model_card, Card.data: cards.data_card, Card.cite: citations.cite}
+    texts = {Card.model: model_card, Card.data: data_card, Card.cite: cite}
     typer.echo(texts[card](with_ratings(folder)), nl=False)

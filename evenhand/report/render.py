@@ -16,11 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from evenhand.report import audit, evidence, figures, filters, realism
-from evenhand.report.cards import data_card, model_card
 from evenhand.report.citations import cite
 from evenhand.report.copy_pairs import PairPictures
+from evenhand.report.data_card import data_card
 from evenhand.report.filter_pictures import FilterPicture
 from evenhand.report.markdown import cell
+from evenhand.report.model_card import model_card
 from evenhand.report.pictures import Gallery, Picture, gallery
 from evenhand.report.result import Result
 from evenhand.report.samples import Sample

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from evenhand import registry
-from evenhand.report.cards import data_card, model_card
 from evenhand.report.citations import CLASSIFIERS, GENERATORS, METHODS, SCORES, bibliography, cite, cited
 from evenhand.report.collect import Evidence, build_result
+from evenhand.report.data_card import data_card
 from evenhand.report.markdown import cell
+from evenhand.report.model_card import model_card
 from evenhand.report.result import Result
 
 NASTY = "<script>|`a`*b*\n# c"

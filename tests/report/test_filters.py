@@ -13,8 +13,8 @@ from evenhand.data.decode import encode_png
 from evenhand.data.image_table import ImageTable
 from evenhand.data.marks import is_marked
 from evenhand.evaluation.filtering import Filtered, Step
-from evenhand.report.cards import data_card
 from evenhand.report.collect import Evidence, build_result
+from evenhand.report.data_card import data_card
 from evenhand.report.filter_pictures import PICTURES_PER_CLASS, FilterPicture, pick, read_pictures, write_pictures
 from evenhand.report.filters import sentences
 from evenhand.report.filters_part import FiltersPart, filters_part

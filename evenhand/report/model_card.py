@@ -1,36 +1,18 @@
-"""Model card and data card of a run: Markdown that can be pasted into a paper, with only what the result holds.
-
-Sections as in Mitchell et al., Model Cards for Model Reporting, 2019. What a program cannot know (who took the images,
-with whose consent, under which licence) is asked of the authors, never made up.
-"""
+"""The model card of a run: what was trained, what it reaches, whether synthetic images helped, and its limits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from evenhand.evaluation.comparison import MINIMUM_TEST_IMAGES
 from evenhand.report import audit, realism
+from evenhand.report.card_layout import ASKED, FOLDER, Section, document, part, table
 from evenhand.report.citations import SCORES
 from evenhand.report.markdown import cell
 from evenhand.report.result import Result
 from evenhand.report.scores_part import SplitResult
 from evenhand.report.verdict import MINIMUM_SEEDS, judge, percent, points, scope
 from evenhand.report.view import role
-
-FOLDER = "folder"
-"""The generator that draws nothing: images of the user's own."""
-
-_ASKED = "- *To be filled in by the authors: "
-
-
-def data_card(result: Result) -> str:
-    """The data card: source, counts, splits, imbalance, duplicates, synthetic images, limits.
-
-    Args:
-      result: of the run.
-    """
-    return _document(f"Data card: {cell(result.name)}", _data_sections(result))
 
 
 def model_card(result: Result) -> str:
@@ -39,121 +21,10 @@ def model_card(result: Result) -> str:
     Args:
       result: of the run.
     """
-    return _document(f"Model card: {cell(result.name)}, {cell(result.selected)}", _model_sections(result))
+    return document(f"Model card: {cell(result.name)}, {cell(result.selected)}", _model_sections(result))
 
 
-def _document(title: str, sections: Iterator[tuple[str, Sequence[str]]]) -> str:
-    parts = [f"# {title}"]
-    for heading, lines in sections:
-        parts += [f"## {heading}", "\n".join(lines)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
-    return lines + [f"| {' | '.join(str(entry) for entry in row)} |" for row in rows]
-
-
-def _part(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    part = config.get(key)
-    return part if isinstance(part, Mapping) else {}
-
-
-def _data_sections(result: Result) -> Iterator[tuple[str, Sequence[str]]]:
-    data, config = result.data, _part(result.config, "data")
-    totals = {split: sum(getattr(c, split) for c in data.classes) for split in ("train", "validation", "test")}
-    yield (
-        "Source",
-        [
-            f"- Source: {cell(data.source)}, fingerprint `{cell(data.fingerprint)}` (over names, sizes and contents).",
-            f"- {len(data.classes)} classes; {totals['train']} real training, {totals['validation']} validation and "
-            f"{totals['test']} test images.",
-            *_preparation(config),
-            _ASKED + "who made and labelled the images, how, with whose consent, and under which licence.*",
-        ],
-    )
-    rows = [(cell(c.name), c.train, c.validation, c.test, c.synthetic) for c in data.classes]
-    yield "Counts", _table(("class", "train", "validation", "test", "synthetic"), rows)
-    yield "Imbalance", list(_imbalance(result, config))
-    yield "Splits", list(_splits(config))
-    yield "Duplicates and images left out", list(_left_out(result))
-    if result.generator is not None:
-        yield (
-            "Synthetic images",
-            [
-                f"- {sum(c.synthetic for c in data.classes)} images {_origin(result.generator.name)}.",
-                "- Used for training only: validation and test images are all real.",
-                *_filters(result),
-            ],
-        )
-    yield (
-        "Limits",
-        [
-            "- Labels are taken as they are; copies are found pixel by pixel, near copies are not.",
-            "- The test images come from the same source as the training images, and say nothing of other sources.",
-        ],
-    )
-
-
-def _origin(generator: str) -> str:
-    if generator == FOLDER:
-        return "from the folder that the configuration names, each used once"
-    return (
-        f"drawn by the generator {cell(generator)}, each from its class and its seed, so that each can be drawn again"
-    )
-
-
-def _filters(result: Result) -> Iterator[str]:
-    if result.filters is not None:
-        names = ", ".join(cell(entry.name) for entry in result.filters.filters)
-        yield f"- {result.filters.drawn} were drawn; which of them are used, filters decided: {names}."
-
-
-def _preparation(config: Mapping[str, Any]) -> Iterator[str]:
-    if "image_size" in config:
-        size, channels = config["image_size"], config.get("channels")
-        colours = {1: ", in grey", 3: ", in RGB"}.get(channels, "") if isinstance(channels, int) else ""
-        yield f"- Every image is resized once to {size} x {size} pixels{colours}."
-
-
-def _imbalance(result: Result, config: Mapping[str, Any]) -> Iterator[str]:
-    counts = [(c.train, c.name) for c in result.data.classes]
-    (fewest, rare), (most, common) = min(counts), max(counts)
-    ratio = f"{most / fewest:.1f}" if fewest else "without bound"
-    yield (
-        f"- Largest class {cell(common)} with {most} training images, smallest {cell(rare)} with {fewest}: "
-        f"ratio {ratio}."
-    )
-    profile = config.get("profile")
-    if isinstance(profile, Mapping) and "kind" in profile:
-        kind = profile["kind"]
-        details = ", ".join(f"{cell(key)} {cell(value)}" for key, value in profile.items() if key != "kind")
-        yield f"- The imbalance was made: training and validation images thinned by a {cell(kind)} profile ({details})."
-    elif config:
-        yield "- The imbalance is that of the source (or its default profile): none was asked for in the configuration."
-
-
-def _splits(config: Mapping[str, Any]) -> Iterator[str]:
-    shares = _part(config, "splits")
-    yield "- Test images first: the source's own where it has some, else a stratified share; never thinned."
-    yield "- Validation images from the rest, as imbalanced as the training images: they choose models, tests do not."
-    if shares:
-        told = ", ".join(f"{cell(name)} {cell(value)}" for name, value in shares.items())
-        yield f"- Shares asked for: {told}."
-    if config.get("group") is not None:
-        yield f"- Images of one group (`{cell(config['group'])}`) stay on one side of every split."
-
-
-def _left_out(result: Result) -> Iterator[str]:
-    data = result.data
-    yield f"- Images that are copies of another image: {data.duplicates}; copies stay on one side of every split."
-    reasons = "Images that cannot be read or are marked as synthetic, and classes with too few images"
-    yield f"- {reasons}, left out: {len(data.skipped)}."
-    if data.without_hand is not None:
-        yield f"- Images in which no hand was found: {len(data.without_hand)}."
-
-
-def _model_sections(result: Result) -> Iterator[tuple[str, Sequence[str]]]:
+def _model_sections(result: Result) -> Iterator[Section]:
     yield "Model", list(_model(result))
     if result.generator is not None:
         yield "Generator", list(_generator(result))
@@ -170,14 +41,14 @@ def _model_sections(result: Result) -> Iterator[tuple[str, Sequence[str]]]:
             f"- Telling {len(result.data.classes)} classes apart in images like those of {cell(result.data.source)}.",
             "- Not for images of another kind, other classes, or a share of the classes that differs much from equal "
             "without looking at the calibration; not for decisions about people without a study of its own.",
-            _ASKED + "the purpose, its users, and whom errors would harm.*",
+            ASKED + "the purpose, its users, and whom errors would harm.*",
         ],
     )
     yield "Limits", list(_limits(result))
 
 
 def _model(result: Result) -> Iterator[str]:
-    classifier, training = _part(result.config, "classifier"), _part(result.config, "training")
+    classifier, training = part(result.config, "classifier"), part(result.config, "training")
     strategy = result.strategies[result.selected]
     if "name" in classifier:
         weights = classifier.get("weights")
@@ -216,7 +87,7 @@ def _learned(generator: str) -> str:
 
 def _generator(result: Result) -> Iterator[str]:
     assert result.generator is not None, "asked only where there is one"
-    config = _part(result.config, "generator")
+    config = part(result.config, "generator")
     told = ", ".join(
         f"{cell(k)} {cell(v)}" for k, v in config.items() if k != "name" and isinstance(v, int | float | str)
     )
@@ -243,7 +114,7 @@ def _metrics(result: Result) -> list[str]:
         rows.append(row)
     level = f"{100 * result.confidence:g}%"
     head = ("strategy", "balanced accuracy", "worst class", "macro F1", "accuracy")
-    return [*_table(head, rows), "", f"In per cent, with {level} intervals where there are any."]
+    return [*table(head, rows), "", f"In per cent, with {level} intervals where there are any."]
 
 
 def _with_interval(test: SplitResult, measure: str) -> str:
@@ -270,7 +141,7 @@ def _per_class(result: Result) -> list[str]:
         )
         for c in result.strategies[result.selected].test.per_class
     ]
-    return _table(("class", "training images", "test images", "recall", "precision"), rows)
+    return table(("class", "training images", "test images", "recall", "precision"), rows)
 
 
 def _verdict(result: Result) -> Iterator[str]:
@@ -288,7 +159,7 @@ def _verdict(result: Result) -> Iterator[str]:
         )
         for c in (judgement.main, *judgement.others)
     ]
-    yield from _table((f"{cell(judgement.strategy)} against", "points", "interval", "verdict"), rows)
+    yield from table((f"{cell(judgement.strategy)} against", "points", "interval", "verdict"), rows)
     told: dict[str, list[str]] = {"helped": [], "hurt": []}
     for change in judgement.main.per_class:
         told.get(change.verdict, []).append(cell(change.class_))
