@@ -88,6 +88,7 @@ def run_fn(fn_args: Any) -> None:
         seconds=run.seconds,
         stopped_early=run.stopped_early,
         processor_seconds=processor.of(run.seconds),
+        device=run.device,
     )
     TrainingLog.read(base_model).extended(finished, run.history).write(output)
     checkpoint.discard(state_dir)

@@ -22,6 +22,7 @@ class PhaseLog(Section):
       seconds: wall-clock time.
       processor_seconds: of all cores, over all attempts; None in logs that are older than this number.
       stopped_early: whether early stopping ended it and restored the best weights.
+      device: how the hardware was used, without `auto`; None in logs that are older than this.
     """
 
     phase: Phase
@@ -29,6 +30,7 @@ class PhaseLog(Section):
     seconds: float
     stopped_early: bool
     processor_seconds: float | None = None
+    device: dict[str, Any] | None = None
 
 
 class TrainingLog(Section):

@@ -31,6 +31,13 @@ def test_an_older_log_is_read(tmp_path: Path) -> None:
     text = (tmp_path / FILE_NAME).read_text()
     (tmp_path / FILE_NAME).write_text(text.replace('"processor_seconds": 1.0', '"processor_seconds": null'))
     assert TrainingLog.read(tmp_path).core_hours is None
-    without = "\n".join(line for line in text.splitlines() if "processor_seconds" not in line)
+    newer = ("processor_seconds", "device")
+    without = "\n".join(line for line in text.splitlines() if not any(name in line for name in newer))
     (tmp_path / FILE_NAME).write_text(without.replace('"stopped_early": false,', '"stopped_early": false'))
     assert TrainingLog.read(tmp_path).core_hours is None
+
+
+def test_the_log_tells_how_the_hardware_was_used() -> None:
+    used = {"distribution": "none", "xla": False}
+    log = TrainingLog().extended(_phase(1.0).model_copy(update={"device": used}), [])
+    assert log.to_json()[0]["device"] == used

@@ -196,3 +196,13 @@ def test_the_generator_is_shown_with_its_losses_and_scores(make_evidence: Callab
     for words in ("generator loss: 0.5 at the end", "real accuracy: 0.9 at the end", "cnn-1234", "1.25"):
         assert words in page
     assert NASTY not in page
+
+
+def test_the_page_tells_how_the_hardware_was_used(make_evidence: Callable[..., Evidence]) -> None:
+    evidence = make_evidence()
+    phase = {"on": "real", "device": {"distribution": "none", "steps_per_execution": 4}}
+    told = dataclasses.replace(evidence.strategies["baseline"], phases=[phase])
+    page = render_html(
+        build_result(dataclasses.replace(evidence, strategies={**evidence.strategies, "baseline": told}))
+    )
+    assert "on real, device (distribution none, steps per execution 4)" in page
