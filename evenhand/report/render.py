@@ -26,7 +26,7 @@ from evenhand.report.pictures import Gallery, Picture, gallery
 from evenhand.report.result import Result
 from evenhand.report.samples import Sample
 from evenhand.report.scores_part import ClassResult
-from evenhand.report.verdict import class_scope, headline, percent, points, scope, tone
+from evenhand.report.verdict import class_scope, headline, label_control, percent, points, scope, tone
 from evenhand.report.view import SYMBOLS, ClassRow, View, arrange, role
 
 _STYLES = {"helped": "green", "hurt": "red", "no evidence": "dim"}
@@ -74,6 +74,7 @@ def _content(result: Result, view: View) -> dict[str, Any]:
         "sentence": result.verdict.removeprefix(f"{words}: "),
         "scope": scope(result),
         "class_scope": class_scope(result),
+        "label_control": label_control(result),
         "is_validated": all(strategy.validation is not None for strategy in result.strategies.values()),
         "confidence": f"{100 * result.confidence:g}%",
         "audit_sentences": audit.sentences(result.audit) if result.audit else [],

@@ -18,6 +18,9 @@ images: the demo's long tail of digits, measured by `python -m benchmarks.verdic
 CLASS_FALSE_ALARMS = {450: 0.23, 10_000: 0.96}
 """How often any class was said to have been helped, in the same trials."""
 
+_CAME_OF_IT = {"steps", "seconds", "processor_seconds", "stopped_early", "device"}
+"""What a logged phase has besides what was asked for."""
+
 _VERSUS = ("matched", "best_remedy", "baseline")
 
 
@@ -170,3 +173,31 @@ def class_scope(result: Result) -> str | None:
         f"to have been helped in {percent(CLASS_FALSE_ALARMS[few], 0)} of cases on {few} test images, and in "
         f"{percent(CLASS_FALSE_ALARMS[many], 0)} on {many:,}"
     )
+
+
+def label_control(result: Result) -> str | None:
+    """What the judged strategy reaches with shuffled labels on its synthetic images, in words; None without such a run.
+
+    A strategy that is no better than that learnt nothing from the classes of its synthetic images.
+    """
+    judgement = judge(result)
+    if judgement is None:
+        return None
+    asked = _asked(result, judgement.strategy)
+    for name in result.strategies:
+        control = _asked(result, name)
+        is_shuffled = any(phase.get("labels") == "shuffled" for phase in control)
+        if is_shuffled and [{**phase, "labels": None} for phase in control] == asked:
+            reached = result.strategies[name].test.balanced_accuracy
+            change = result.strategies[judgement.strategy].test.balanced_accuracy - reached
+            return (
+                f"with shuffled labels on its synthetic images ({name}) it reaches {percent(reached)}, so that their "
+                f"classes account for {points(change)} points"
+            )
+    return None
+
+
+def _asked(result: Result, strategy: str) -> list[dict[str, object]]:
+    """The phases of a strategy without what came of them."""
+    phases = result.strategies[strategy].phases
+    return [{key: value for key, value in phase.items() if key not in _CAME_OF_IT} for phase in phases]

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from evenhand.report.collect import Evidence, build_result
+from evenhand.report.render import render_html
 from evenhand.report.verdict import (
     CLASS_FALSE_ALARMS,
     FALSE_ALARMS,
     class_scope,
     headline,
     judge,
+    label_control,
     percent,
     points,
     tone,
@@ -110,6 +112,26 @@ def test_the_rates_are_those_of_the_docs(rates: dict[int, float], column: int) -
     # The demo's tail stands first.
     for row, (num_images, rate) in zip(cells[:2], rates.items(), strict=True):
         assert row[1] == f"{num_images:,}" and float(row[column].rstrip("%")) == pytest.approx(100 * rate, abs=0.5)
+
+
+def test_the_control_with_shuffled_labels_is_told(make_evidence: Callable[..., Evidence]) -> None:
+    evidence = make_evidence()
+    assert label_control(build_result(evidence)) is None
+    judged = evidence.strategies["pretrain_finetune"]
+    phases = [{**phase, "labels": "shuffled" if phase["on"] == "synthetic" else None} for phase in judged.phases]
+    own = [{**phase, "labels": None, "seconds": 3.0} for phase in judged.phases]
+    control = replace(evidence.strategies["oversample"], phases=phases, uses_synthetic=True, added=True)
+    strategies = {
+        **evidence.strategies,
+        "pretrain_finetune": replace(judged, phases=own),
+        "shuffled_synthetic": control,
+    }
+    result = build_result(replace(evidence, strategies=strategies))
+    words = label_control(result)
+    reached = [result.strategies[name].test.balanced_accuracy for name in ("pretrain_finetune", "shuffled_synthetic")]
+    assert words is not None and f"(shuffled_synthetic) it reaches {percent(reached[1])}" in words
+    assert f"account for {points(reached[0] - reached[1])} points" in words
+    assert words in render_html(result)
 
 
 def test_numbers_in_words() -> None:
