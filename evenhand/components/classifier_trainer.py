@@ -60,8 +60,8 @@ def run_fn(fn_args: Any) -> None:
     cache = state_folder("tables")
     synthetic = fn_args.custom_config.get(SYNTHETIC)
     state_dir = state_folder(digest(settings.canonical_json() + examples + str(synthetic) + str(base_model)))
+    stops_early = settings.training.training.early_stopping is not None and settings.phase.may_stop_early
     # Synthetic images have no validation split.
-    stops_early = settings.training.training.early_stopping is not None and settings.phase.on != "synthetic"
     validation = load_table(examples, ["validation"], cache=cache) if settings.phase.on != "synthetic" else None
     with ProcessorTime() as processor:
         run = train_classifier(

@@ -97,7 +97,7 @@ def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
     _check_selection(config.evaluation.select, arms)
     twins: list[Arm] = []
     for index, arm in enumerate(arms):
-        phases = matched_phases(arm.phases)
+        phases = matched_phases(arm.phases, early_stopping=config.training.early_stopping is not None)
         if phases is None:
             continue
         same = (phases, arm.training)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from evenhand.models.phase import Phase
 
 
-def matched_phases(phases: tuple[Phase, ...]) -> tuple[Phase, ...] | None:
+def matched_phases(phases: tuple[Phase, ...], *, early_stopping: bool = False) -> tuple[Phase, ...] | None:
     """The same phases on real images alone: same losses, augmentation, mixing, rates and steps.
 
     Synthetic images are drawn alike for every class, so a phase that takes them as they come learns no class prior.
@@ -15,18 +15,20 @@ def matched_phases(phases: tuple[Phase, ...]) -> tuple[Phase, ...] | None:
 
     Args:
       phases: of the strategy.
+      early_stopping: whether the run stops early: never in a phase on synthetic images alone, nor then in its twin.
 
     Returns:
       The phases of the twin, or None if the strategy uses no synthetic images.
     """
     if not any(phase.uses_synthetic for phase in phases):
         return None
-    return tuple(_on_real(phase) for phase in phases)
+    return tuple(_on_real(phase, early_stopping) for phase in phases)
 
 
-def _on_real(phase: Phase) -> Phase:
+def _on_real(phase: Phase, early_stopping: bool) -> Phase:
     if not phase.uses_synthetic:
         return phase
     # Losses go by the counts as drawn, so that balanced softmax on classes drawn alike is cross-entropy of itself.
     sampling = "balanced" if phase.on == "synthetic" else phase.sampling
-    return phase.model_copy(update={"on": "real", "sampling": sampling, "labels": None})
+    stops = "never" if early_stopping and phase.on == "synthetic" else phase.stops
+    return phase.model_copy(update={"on": "real", "sampling": sampling, "labels": None, "stops": stops})

@@ -70,6 +70,8 @@ class Phase(Section):
       max_norm: bound on the norm of each class's weights in the last layer, as a multiple of their mean norm when the
         phase begins.
       head_norm_power: tau; at the end each class's weights are divided by their norm to this power.
+      stops: `never` where early stopping leaves the phase alone, as it does one on synthetic images, which have no
+        validation split: so the twin of such a phase trains as long.
     """
 
     on: Literal["real", "synthetic", "both"]
@@ -87,6 +89,7 @@ class Phase(Section):
     weight_decay: float | None = Field(None, gt=0.0)
     max_norm: float | None = Field(None, gt=0.0)
     head_norm_power: float | None = Field(None, gt=0.0, le=2.0)
+    stops: Literal["never"] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Phase:
@@ -104,6 +107,11 @@ class Phase(Section):
     def uses_synthetic(self) -> bool:
         """Whether it trains on synthetic images."""
         return self.on != "real"
+
+    @property
+    def may_stop_early(self) -> bool:
+        """Whether `training.early_stopping` is for it."""
+        return self.on != "synthetic" and self.stops is None
 
     @property
     def balances_weights(self) -> bool:

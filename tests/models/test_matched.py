@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evenhand import registry
+from evenhand import config_file, registry
 from evenhand.config import Augmentation
 from evenhand.data.blend import Blend
 from evenhand.data.image_table import ImageTable
+from evenhand.models.arms import plan_arms
 from evenhand.models.matched import matched_phases
 from evenhand.models.phase import Phase
 from evenhand.models.train_classifier import phase_draws
@@ -66,3 +67,20 @@ def test_a_twin_has_no_twin():
     twin = matched_phases((Phase(on="synthetic"),))
     assert twin is not None
     assert matched_phases(twin) is None
+
+
+def test_where_the_run_stops_early_a_twin_trains_as_long_as_its_phase_on_synthetic_images():
+    phases = (Phase(on="synthetic", share=0.5), Phase(on="real", share=0.5))
+    assert [phase.may_stop_early for phase in phases] == [False, True]
+    twin = matched_phases(phases, early_stopping=True)
+    assert [phase.may_stop_early for phase in twin] == [False, True]
+    assert all(phase.may_stop_early for phase in matched_phases(phases))
+    training = {"early_stopping": {"patience": 2}}
+    planned = plan_arms(
+        config_file.resolve({"strategies": ["baseline", "synthetic_only", "oversample"], "training": training})
+    )
+    by_name = {arm.name: arm for arm in planned}
+    assert by_name["synthetic_only"].matched == "synthetic_only_matched"
+    assert [phase.stops for phase in by_name["synthetic_only_matched"].phases] == ["never"]
+    without = plan_arms(config_file.resolve({"strategies": ["baseline", "synthetic_only", "oversample"]}))
+    assert {arm.name: arm for arm in without}["synthetic_only"].matched == "oversample"

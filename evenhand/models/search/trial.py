@@ -158,7 +158,7 @@ def _train(
     training = _training(arm, settings)
     seconds, base_model = 0.0, None
     for index, (phase, share) in enumerate(zip(arm.phases, phase_steps(arm.phases, steps), strict=True)):
-        stops_early = training.training.early_stopping is not None and phase.on != "synthetic"
+        stops_early = training.training.early_stopping is not None and phase.may_stop_early
         assert images.synthetic is not None or not phase.uses_synthetic, "whoever tries such an arm has images drawn"
         run = train_classifier(
             images.synthetic if phase.on == "synthetic" else images.train,  # type: ignore[arg-type]
