@@ -89,11 +89,23 @@ def test_translation_moves_by_its_share():
     assert applied("translate_y", images, -0.5)[0, 13, 10] == pytest.approx(255.0, abs=1)
 
 
+def test_operations_that_no_image_drew_have_a_graph_too():
+    """Kernels that are chosen when a graph is built may shape nothing wrongly."""
+    images = tf.constant(pictures()[:2].astype(np.float32))
+    drawn = tf.function(lambda seed: rand_augment(images, seed, RandAugment()))
+    for number in range(4):
+        np.testing.assert_allclose(
+            drawn(tf.constant([number, 1])), rand_augment(images, [number, 1], RandAugment()), atol=1e-2
+        )
+
+
 def test_each_image_draws_its_own_operation_evenly():
     # The operations tell apart by what they make of a gradient.
     count = 14 * 150
     gradient = np.tile(np.arange(0, 240, 10, dtype=np.float32)[None, None, :, None], (count, 24, 1, 3))
     gradient[..., 1] = gradient[..., 0].transpose(0, 2, 1)
+    gradient[..., 2] **= 2  # Sharpness leaves even slopes as they are.
+    gradient[..., 2] /= 240
     out = rand_augment(tf.constant(gradient), [3, 4], RandAugment(operations=1, magnitude=0.5)).numpy()
     unlike = {
         sign: np.stack([applied(name, gradient[:1], sign * 0.5)[0] for name in OPERATIONS]) for sign in (-1.0, 1.0)
