@@ -95,14 +95,15 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
     started = time.monotonic()
     module = registry.load("models.generators", config.name)
     options = parse_options(module.Options, config.options, "generator.options")
-    resolved = resolve(device or Device(), config.name)
+    device = device or Device()
+    resolved = resolve(device, config.name)
     seed_everything(seed, deterministic)
     with resolved.scope():
         model = build_generator(config.name, options, images, seed=seed)
     if resolved.num_replicas > 1 and any(update.is_scheduled for update in model.updates):
         # TensorFlow cannot merge the gradients of replicas within the condition of a schedule.
         _LOG.warning("%s trains on one device: not all of its networks learn in every step", config.name)
-        resolved = resolve((device or Device()).model_copy(update={"distribution": "none"}), config.name)
+        resolved = resolve(device.model_copy(update={"distribution": "none"}), config.name)
         with resolved.scope():
             model = build_generator(config.name, options, images, seed=seed)
     check_batch_size(config.batch_size, resolved, "generator.batch_size")

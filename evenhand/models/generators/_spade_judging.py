@@ -15,7 +15,7 @@ from evenhand.data.pose_variation import distances, normalized
 from evenhand.models.generators._spade_options import Options
 from evenhand.models.losses import d2d_cross_entropy, data_to_data
 from evenhand.models.networks import spade_judges
-from evenhand.models.networks.spectral_norm import SpectralEmbedding
+from evenhand.models.networks.spectral_norm import class_proxies
 from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import Policy, augment
 
@@ -81,13 +81,7 @@ class Judges(keras.layers.Layer):
                 image_shape, channels, width=options.discriminator_width, embedding_size=size, seeds=seeds
             )
             if options.labels:
-                self.proxies = SpectralEmbedding(
-                    num_classes,
-                    size,
-                    embeddings_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
-                    dtype="float32",
-                )
-                self.proxies.build()
+                self.proxies = class_proxies(num_classes, size, next(seeds))
             else:
                 self.proxies = spade_judges.proxy_network(2 * NUM_KEYPOINTS, size, seeds)
         self.built = True

@@ -53,7 +53,7 @@ from evenhand.models.networks.reacgan import (
     generator_network,
     table_size,
 )
-from evenhand.models.networks.spectral_norm import SpectralEmbedding
+from evenhand.models.networks.spectral_norm import class_proxies
 from evenhand.models.training.adaptive_augmentation import AdaptiveAugmentation
 from evenhand.models.training.average import WeightAverage
 from evenhand.models.training.conditional_generator import Batch, ConditionalGenerator
@@ -159,13 +159,7 @@ class ReACGAN(ConditionalGenerator):
             image_shape, classes, blocks, width=chosen.width, chunk_size=chosen.chunk_size, seeds=seeds
         )
         self.discriminator = discriminator_network(image_shape, blocks, chosen.width, chosen.embedding_size, seeds)
-        self.proxies = SpectralEmbedding(
-            num_classes,
-            chosen.embedding_size,
-            embeddings_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
-            dtype="float32",
-        )
-        self.proxies.build()
+        self.proxies = class_proxies(num_classes, chosen.embedding_size, next(seeds))
         self.average = WeightAverage(self.generator, chosen.average_decay)
         self.adaptive = (
             None

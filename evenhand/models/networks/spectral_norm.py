@@ -168,6 +168,15 @@ class SpectralConv2D(_SpectralLayer):
 
 
 @keras.saving.register_keras_serializable(package="evenhand")
+def class_proxies(num_classes: int, size: int, seed: int) -> SpectralEmbedding:
+    """ReACGAN's proxies: a vector of each class, orthogonal at first, in float32 whatever the precision; built."""
+    proxies = SpectralEmbedding(
+        num_classes, size, embeddings_initializer=keras.initializers.Orthogonal(seed=seed), dtype="float32"
+    )
+    proxies.build()
+    return proxies
+
+
 class SpectralEmbedding(_SpectralLayer):
     """A table of vectors, one a class, that is spectrally normalised as a whole.
 
