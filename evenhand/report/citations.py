@@ -93,7 +93,7 @@ def _keys(result: Result) -> Iterator[str]:
     yield from _STATISTICS
     if result.comparison:
         yield from _COMPARED
-        has_one_seed = len(next(iter(result.strategies.values())).repeats) == 1
+        has_one_seed = result.num_seeds == 1
         yield from _ONE_SEED if has_one_seed else _SEVERAL_SEEDS
     for measure in (result.generator.scores or {}) if result.generator is not None else ():
         if measure in SCORES:

@@ -174,7 +174,7 @@ def _limits(result: Result) -> Iterator[str]:
     if few:
         names = ", ".join(cell(name) for name in few)
         yield f"- Fewer than {MINIMUM_TEST_IMAGES} test images, so that nothing is said of them: {names}."
-    if len(next(iter(result.strategies.values())).repeats) < MINIMUM_SEEDS:
+    if result.num_seeds < MINIMUM_SEEDS:
         yield f"- Intervals hold little or no doubt about seeds: a claim about the method takes {MINIMUM_SEEDS}."
     worst = result.strategies[result.selected].test
     enough = (c for c in worst.per_class if c.class_ not in few and c.recall is not None)

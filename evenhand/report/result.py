@@ -187,6 +187,11 @@ class Result(_Part):
             problem = f"not a result of this version ({place + ': ' if place else ''}{first['msg']})"
             raise UserError(str(file), problem, "run `evenhand run` again to write a new one") from error
 
+    @property
+    def num_seeds(self) -> int:
+        """How often each strategy was trained, each time with another seed."""
+        return len(next(iter(self.strategies.values())).repeats)
+
     def to_json(self) -> str:
         """The text of `result.json`, ending in a newline."""
         return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

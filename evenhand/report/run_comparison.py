@@ -99,7 +99,7 @@ def _notes(runs: Sequence[ComparedRun], pairings: Sequence[Pairing]) -> Iterator
             yield f"{both} were tested on the same images, so that they are compared image by image."
             if not same_data:
                 yield f"The data of {both} have different fingerprints; test images of one id are taken to be the same."
-            seeds = [_num_seeds(run), _num_seeds(first)]
+            seeds = [run.result.num_seeds, first.result.num_seeds]
             if seeds[0] != seeds[1]:
                 yield f"{both} have {seeds[0]} and {seeds[1]} seeds; the first {min(seeds)} of either are compared."
         elif pairing == "other test images of the same data":
@@ -112,17 +112,13 @@ def _notes(runs: Sequence[ComparedRun], pairings: Sequence[Pairing]) -> Iterator
             yield (
                 f"{both} have {other}: their numbers stand side by side, but no difference between them means anything."
             )
-        if pairing != "other data" and min(_num_seeds(run), _num_seeds(first)) < MINIMUM_SEEDS:
+        if pairing != "other data" and min(run.result.num_seeds, first.result.num_seeds) < MINIMUM_SEEDS:
             yield (
                 f"{both} have fewer than {MINIMUM_SEEDS} seeds each: their differences speak of these models, not of "
                 "what the runs do otherwise than each other."
             )
         if run.result.confidence != first.result.confidence:
             yield f"{both} have intervals of different levels; differences use that of {first.label}."
-
-
-def _num_seeds(run: ComparedRun) -> int:
-    return len(next(iter(run.result.strategies.values())).repeats)
 
 
 def _changes(first: ComparedRun, run: ComparedRun, *, is_paired: bool) -> Iterator[RunChange]:

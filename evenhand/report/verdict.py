@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evenhand.report.comparison_part import ComparisonPart
@@ -149,13 +150,11 @@ def _against(comparison: ComparisonPart) -> str:
 
 def scope(result: Result) -> str:
     """Whether the verdict is about this model or about the method, by the number of seeds."""
-    seeds = len(next(iter(result.strategies.values())).repeats)
+    seeds = result.num_seeds
     if seeds == 1:
-        few, many = FALSE_ALARMS
         return (
             "with one seed this speaks of this model, not of the method: in trials, one strategy against itself with "
-            f"another seed was said to have helped in {percent(FALSE_ALARMS[few], 0)} of cases on {few} test images, "
-            f"and in {percent(FALSE_ALARMS[many], 0)} on {many:,}"
+            f"another seed was said to have helped {_rates(FALSE_ALARMS)}"
         )
     if seeds < MINIMUM_SEEDS:
         return f"with {seeds} seeds this speaks of these models, not of the method (that takes {MINIMUM_SEEDS} or more)"
@@ -165,14 +164,17 @@ def scope(result: Result) -> str:
 
 def class_scope(result: Result) -> str | None:
     """What a single class's verdict cannot say with one seed; None with several."""
-    if len(next(iter(result.strategies.values())).repeats) > 1:
+    if result.num_seeds > 1:
         return None
-    few, many = CLASS_FALSE_ALARMS
     return (
         "another seed of the same strategy may change single classes as well: in the same trials some class was said "
-        f"to have been helped in {percent(CLASS_FALSE_ALARMS[few], 0)} of cases on {few} test images, and in "
-        f"{percent(CLASS_FALSE_ALARMS[many], 0)} on {many:,}"
+        f"to have been helped {_rates(CLASS_FALSE_ALARMS)}"
     )
+
+
+def _rates(alarms: Mapping[int, float]) -> str:
+    few, many = alarms
+    return f"in {percent(alarms[few], 0)} of cases on {few} test images, and in {percent(alarms[many], 0)} on {many:,}"
 
 
 def label_control(result: Result) -> str | None:
