@@ -14,10 +14,24 @@ import evenhand
 assert evenhand.__version__
 
 ROOT = Path(__file__).parents[1]
+SHARED_RUN = "tiny_run"
 
 # A shell starts its background jobs, these tests perhaps among them, with SIGINT ignored, and so would be the processes
 # that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process tests a file; all that look at the shared run are one group, so that it is made once, and come first."""
+    groups = {item: _group(item) for item in items}
+    items.sort(key=lambda item: groups[item] != SHARED_RUN)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+
+
+def _group(item: pytest.Item) -> str:
+    return SHARED_RUN if SHARED_RUN in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
 
 
 def _shared() -> Path:
