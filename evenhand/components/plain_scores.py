@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ from evenhand.evaluation.uncertainty import MEASURES
 OF_CONFUSION = ("macro_f1", "weighted_f1", "geometric_mean", "matthews", "worst_class_recall")
 NAMES = (*OF_CONFUSION, "calibration_error", *MEASURES)
 """The numbers that stand in each slice; in a slice of one class the last four are that class's uncertainty."""
+
+OF_CLASS = ("recall", "precision", "f1", "specificity")
+"""What stands under TFMA's class id in slices of several classes: of one class alone these would say nothing."""
 
 
 @dataclass
@@ -54,6 +57,15 @@ class Tally:
         self.confusion += other.confusion
         self.sure += other.sure
         self.unsure += other.unsure
+
+    def class_scores(self) -> Iterator[tuple[str, int, float]]:
+        """Name of `OF_CLASS`, class and value, where images are of several classes; NaN for what has no meaning."""
+        if np.count_nonzero(self.confusion.sum(axis=1)) < 2:
+            return
+        measures = measure_confusion(self.confusion)
+        for name in OF_CLASS:
+            for label, value in enumerate(getattr(measures, name)):
+                yield name, label, float(value)
 
     def scores(self) -> dict[str, float]:
         """By `NAMES`."""
@@ -116,8 +128,16 @@ class _AddUp(beam.CombineFn):
         return merged
 
     def extract_output(self, accumulator: list[Tally]) -> dict[metric_types.MetricKey, float]:
-        scores = accumulator[0].scores() if accumulator else dict.fromkeys(NAMES, float("nan"))
-        return {key: scores[name] for name, key in self._keys.items()}
+        if not accumulator:
+            return dict.fromkeys(self._keys.values(), float("nan"))
+        [tally] = accumulator
+        scores = tally.scores()
+        values = {key: scores[name] for name, key in self._keys.items()}
+        # Only the images tell how many classes there are, so these keys could not be declared.
+        of_all = next(iter(self._keys.values()))
+        for name, label, value in tally.class_scores():
+            values[of_all._replace(name=name, sub_key=metric_types.SubKey(class_id=label))] = value
+        return values
 
 
 metric_types.register_metric(PlainScores)

@@ -9,7 +9,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
 from evenhand.components import evaluator
-from evenhand.components.plain_scores import NAMES, OF_CONFUSION
+from evenhand.components.plain_scores import NAMES, OF_CLASS, OF_CONFUSION
 from evenhand.evaluation.confusion import confusion_matrix, measure_confusion
 from evenhand.evaluation.per_class import evaluate
 from evenhand.evaluation.uncertainty import MEASURES, class_uncertainty, mean_uncertainty
@@ -28,7 +28,7 @@ def rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def slices(rows: tuple[np.ndarray, np.ndarray, np.ndarray]) -> dict[tuple, dict[str, float]]:
+def found(rows: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tfma.EvalResult:
     labels, splits, p = rows
     config = config_pb2.EvalConfig()
     config.CopyFrom(evaluator.eval_config(is_baseline=True, is_gated=False))
@@ -39,11 +39,34 @@ def slices(rows: tuple[np.ndarray, np.ndarray, np.ndarray]) -> dict[tuple, dict[
     metrics = [m for m in config.metrics_specs[0].metrics if m.class_name in ("PlainScores", "BalancedAccuracy")]
     del config.metrics_specs[0].metrics[:]
     config.metrics_specs[0].metrics.extend(metrics)
-    found = tfma.analyze_raw_data(data, config)
+    return tfma.analyze_raw_data(data, config)
+
+
+@pytest.fixture(scope="module")
+def slices(found: tfma.EvalResult) -> dict[tuple, dict[str, float]]:
     return {
         key: {name: value["doubleValue"] for name, value in metrics[""][""].items()}
         for key, metrics in found.slicing_metrics
     }
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_each_class_of_a_split_is_found_by_its_class_id(
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray], found: tfma.EvalResult, split: str
+) -> None:
+    labels, splits, p = rows
+    chosen = splits == split
+    expected = evaluate(labels[chosen], p[chosen], CLASSES)
+    for label, scores in enumerate(expected.per_class):
+        metrics = found.get_metrics_for_slice(slice_name=((evaluator.SPLIT, split),), class_id=label)
+        assert set(metrics) == set(OF_CLASS)
+        for name in OF_CLASS:
+            value = getattr(scores, name)
+            assert float(metrics[name]["doubleValue"]) == pytest.approx(np.nan if value is None else value, nan_ok=True), name
+    [one_class] = [
+        by_output[""] for key, by_output in found.slicing_metrics if key == ((evaluator.LABEL, 0), (evaluator.SPLIT, split))
+    ]
+    assert set(one_class) == {""}, "of one class alone these numbers would say nothing"
 
 
 @pytest.mark.parametrize("split", ["test", "validation"])
