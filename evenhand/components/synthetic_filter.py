@@ -78,9 +78,10 @@ class Executor(base_executor.BaseExecutor):
         copy_records(drawn, output.uri, "train", found.used)
         summary.for_synthetic(found.counts(found.used).tolist()).write(output.uri)
         describe_examples(output, ("train",), summary.class_names)
-        part = filters_part(found, asked, summary.class_names)
+        pictures = filter_pictures.pick(found, table)
+        part = filters_part(found, asked, summary.class_names, pictures)
         Path(output.uri, FILE_NAME).write_text(part.model_dump_json(indent=1), encoding="utf-8")
-        filter_pictures.write_pictures(Path(output.uri, filter_pictures.FILE_NAME), filter_pictures.pick(found, table))
+        filter_pictures.write_pictures(Path(output.uri, filter_pictures.FILE_NAME), pictures)
 
 
 def _folder(input_dict: Mapping[str, list[Any]], key: str) -> str | None:

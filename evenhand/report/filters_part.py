@@ -13,6 +13,7 @@ from evenhand.report.part import Count, Part
 
 if TYPE_CHECKING:
     from evenhand.evaluation.filtering import Filtered, Step
+    from evenhand.report.filter_pictures import FilterPicture
 
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -62,6 +63,19 @@ class FilteredClass(Part):
     """Those that strategies learn from: no more than asked, the first by seed."""
 
 
+class ShownImage(Part):
+    """One of the images that the report shows."""
+
+    class_: str = Field(alias="class")
+    """Name of the class that it was made for."""
+    image_id: str
+    """Its id."""
+    dropped_by: str | None
+    """The filter that dropped it; null if it is used."""
+    score: float
+    """What that filter went by, or the last one if it is used."""
+
+
 class FiltersPart(Part):
     """The filters of a run."""
 
@@ -73,15 +87,20 @@ class FiltersPart(Part):
     """The filters, in the order in which they were applied."""
     per_class: tuple[FilteredClass, ...]
     """Each class, in the order of the labels."""
+    shown: tuple[ShownImage, ...]
+    """The images of the report, the first used and the first dropped ones of each class."""
 
 
-def filters_part(found: Filtered, asked: Sequence[int], class_names: Sequence[str]) -> FiltersPart:
+def filters_part(
+    found: Filtered, asked: Sequence[int], class_names: Sequence[str], shown: Sequence[FilterPicture]
+) -> FiltersPart:
     """The part of the result.
 
     Args:
       found: what came of the filters.
       asked: images of each class that were asked for.
       class_names: names of the classes.
+      shown: the images that the report shows.
     """
     columns: dict[str, Sequence[int] | NDArray[np.int64]] = {
         "asked": asked,
@@ -97,6 +116,10 @@ def filters_part(found: Filtered, asked: Sequence[int], class_names: Sequence[st
             "per_class": [
                 {"class": name, **{key: int(counts[label]) for key, counts in columns.items()}}
                 for label, name in enumerate(class_names)
+            ],
+            "shown": [
+                {"class": it.class_name, "image_id": it.image_id, "dropped_by": it.dropped_by, "score": it.score}
+                for it in shown
             ],
         }
     )

@@ -35,7 +35,8 @@ def found() -> Filtered:
 
 @pytest.fixture
 def part(found: Filtered) -> FiltersPart:
-    return filters_part(found, [1, 2, 1], NAMES)
+    shown = [FilterPicture(NAMES[0], "s/0", None, 0.9, b""), FilterPicture(NAMES[2], "s/5", "distance", 5.0, b"")]
+    return filters_part(found, [1, 2, 1], NAMES, shown)
 
 
 def test_counts_and_quantiles(part: FiltersPart) -> None:
@@ -49,6 +50,10 @@ def test_counts_and_quantiles(part: FiltersPart) -> None:
         (1, 3, 2, 1),
         (2, 2, 1, 1),
         (1, 1, 0, 0),
+    ]
+    assert [(image.class_, image.image_id, image.dropped_by, image.score) for image in part.shown] == [
+        (NAMES[0], "s/0", None, 0.9),
+        (NAMES[2], "s/5", "distance", 5.0),
     ]
 
 
