@@ -23,7 +23,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process tests a file; all that look at the shared run are one group, so that it is made once, and come first."""
+    """A process tests whole files; those that look at the shared run are one group, which makes it once, and first."""
     groups = {item: _group(item) for item in items}
     items.sort(key=lambda item: groups[item] != SHARED_RUN)
     for item in items:

@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tfx.dsl.components.base import base_component, base_executor, executor_spec
-from tfx.types import artifact_utils, standard_artifacts
-from tfx.types.channel import BaseChannel, Channel
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.dsl.components.base import base_component, base_executor
+from tfx.types import artifact_utils
+from tfx.types.channel import BaseChannel
+from tfx.utils import path_utils
 
+from evenhand.components import strategy_inputs
 from evenhand.components.artifacts import SyntheticEvaluation
 from evenhand.components.workspace import state_folder
-from evenhand.config import Section
+from evenhand.config import RunConfig, Section
 from evenhand.data.decode import encode_png
 from evenhand.data.image_table import ImageTable
 from evenhand.data.image_tables import load_table
 from evenhand.data.sidecar import DataSummary
 from evenhand.evaluation.copies import CopyAudit
+from evenhand.models.extractor_choice import CLASSIFIER, CNN, fingerprint
 from evenhand.models.judge_synthetic import judge_synthetic
 from evenhand.report.audit_part import MOST_PAIRS_PER_CLASS, audit_part
 from evenhand.report.copy_pairs import FILE_NAME, PairPictures, write_pairs
@@ -31,10 +33,24 @@ AUDIT_FILE, SCORES_FILE = "audit.json", "scores.json"
 
 
 class Settings(Section):
-    """What the node depends on, as one JSON parameter."""
+    """What the node depends on, as one JSON parameter.
+
+    Attributes:
+      seed: of the extractor that is trained, and of what is drawn.
+      extractor: of the features that scores go by; `classifier` is the baseline's model.
+      outside: digest of the model's files and code.
+    """
 
     seed: int
+    extractor: str = CNN
+    outside: str = ""
     version: str = VERSION
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Settings:
+        """The part of the config that the node depends on."""
+        choice = config.evaluation.extractor
+        return cls(seed=config.seed, extractor=choice, outside=fingerprint(choice, "evaluation.extractor"))
 
 
 class Executor(base_executor.BaseExecutor):
@@ -52,7 +68,10 @@ class Executor(base_executor.BaseExecutor):
         synthetic = load_table(artifact_utils.get_single_uri(input_dict["synthetic"]), ["train"], cache=cache)
         held_out = load_table(real, ["validation", "test"], cache=cache)
         test = held_out.rows(slice(sum(DataSummary.read(real).counts["validation"]), None))
-        found = judge_synthetic(synthetic, train, held_out, test, seed=settings.seed)
+        extractor = settings.extractor
+        if extractor == CLASSIFIER:
+            extractor = path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict["classifier"]))
+        found = judge_synthetic(synthetic, train, held_out, test, seed=settings.seed, extractor=extractor)
         part = audit_part(found.audit, found.data_copying, found.leaks, train.class_names, found.extractor)
         scores = None if found.scores is None else found.scores.to_dict()
         output.mkdir(parents=True, exist_ok=True)
@@ -73,35 +92,20 @@ def _pictures(audit: CopyAudit, synthetic: ImageTable, train: ImageTable) -> lis
     ]
 
 
-class SyntheticEvaluatorSpec(ComponentSpec):
-    """Parameters, inputs and output of `SyntheticEvaluator`."""
-
-    PARAMETERS = {"settings": ExecutionParameter(type=str)}
-    INPUTS = {
-        "examples": ChannelParameter(type=standard_artifacts.Examples),
-        "synthetic": ChannelParameter(type=standard_artifacts.Examples),
-    }
-    OUTPUTS = {"evaluation": ChannelParameter(type=SyntheticEvaluation)}
-
-
-class SyntheticEvaluator(base_component.BaseComponent):
-    """Judges synthetic images against all splits of the real ones; nothing is chosen on what it finds.
+def synthetic_evaluator(
+    examples: BaseChannel, synthetic: BaseChannel, classifier: BaseChannel | None, settings: Settings
+) -> base_component.BaseComponent:
+    """The node, which judges synthetic images against all splits of the real ones; nothing is chosen on what it finds.
 
     Args:
       examples: real images, from `ImbalancedExampleGen`.
-      synthetic: from `SyntheticExampleGen`.
+      synthetic: from `SyntheticExampleGen`, or what filters left of them.
+      classifier: the baseline's model of the first seed, where the extractor is that; else None.
       settings: the part of the config that this node depends on.
     """
-
-    SPEC_CLASS = SyntheticEvaluatorSpec
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
-
-    def __init__(self, examples: BaseChannel, synthetic: BaseChannel, settings: Settings) -> None:
-        super().__init__(
-            SyntheticEvaluatorSpec(
-                examples=examples,
-                synthetic=synthetic,
-                settings=settings.canonical_json(),
-                evaluation=Channel(type=SyntheticEvaluation),
-            )
-        )
+    inputs = {"examples": examples, "synthetic": synthetic}
+    if classifier is not None:
+        inputs["classifier"] = classifier
+    return strategy_inputs.component(
+        "SyntheticEvaluator", Executor, inputs, {"evaluation": SyntheticEvaluation}, settings.canonical_json()
+    )

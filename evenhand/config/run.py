@@ -22,11 +22,14 @@ class Evaluation(Section):
       confidence: of every interval.
       minimum: balanced accuracy on validation under which the model is not pushed (exit code 3); None for no gate.
       select: the strategy to push; None chooses by balanced accuracy on validation.
+      extractor: of the features on which synthetic images are scored, as `evenhand score --extractor` takes it;
+        `classifier` is the run's own baseline.
     """
 
     confidence: float = Field(0.95, gt=0.5, lt=1.0)
     minimum: float | None = Field(None, ge=0.0, le=1.0)
     select: str | None = None
+    extractor: str = Field("cnn", min_length=1)
 
 
 class Device(Section):

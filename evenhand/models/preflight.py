@@ -7,13 +7,13 @@ import os
 from evenhand import registry
 from evenhand.config import RunConfig, parse_options
 from evenhand.errors import UserError
-from evenhand.models import outside_inputs
+from evenhand.models import extractor_choice, outside_inputs
 from evenhand.models.filter_chain import check_filters
 from evenhand.models.training.warm_up import check_steps
 
 
 def check_models(config: RunConfig) -> None:
-    """Validates the options of generator, filters and classifier and looks for the files they name, building nothing.
+    """Validates options of generator, filters, extractor and classifier and looks for their files, building nothing.
 
     Raises:
       UserError: naming the field that is wrong.
@@ -29,6 +29,7 @@ def check_models(config: RunConfig) -> None:
     # Reads what the options name, and so tells that it is not there.
     outside_inputs.fingerprint(config.generator)
     check_filters(config)
+    extractor_choice.fingerprint(config.evaluation.extractor, "evaluation.extractor")
     classifier = registry.load("models.classifiers", config.classifier.name)
     parse_options(classifier.Options, config.classifier.options, "classifier.options")
     weights = config.classifier.weights

@@ -15,7 +15,6 @@ from evenhand.errors import UserError
 from evenhand.evaluation.generative_scores import DEFAULTS, GenerativeScores, ScoreSettings, generative_scores
 from evenhand.evaluation.score_warnings import listed
 from evenhand.models.extractor_choice import AUTO, KIND, OPTION, chosen_extractor
-from evenhand.models.extractors.inception import cached_weights
 from evenhand.models.feature_extractor import FeatureExtractor, ImageShape, extract_features
 
 _SMALLEST, _LARGEST = 8, 128
@@ -27,7 +26,7 @@ def load_extractor(
     """Finds and builds an extractor.
 
     Args:
-      choice: as `chosen_extractor` takes it; `auto` is inception where its weights are at hand, else cnn.
+      choice: as `chosen_extractor` takes it.
       training_images: gives labelled real images of `image_shape`; asked only by extractors that are trained.
       image_shape: height, width and channels that an extractor takes where it has no shape of its own.
       seed: of an extractor that is trained.
@@ -36,8 +35,6 @@ def load_extractor(
       UserError: if there is no such extractor, or it cannot be built.
     """
     name, options = chosen_extractor(choice)
-    if name == AUTO:
-        name = "cnn" if cached_weights() is None else "inception"
     module = registry.load(KIND, name)
     extractor: FeatureExtractor = module.build(
         parse_options(module.Options, options, OPTION), training_images, image_shape=image_shape, seed=seed

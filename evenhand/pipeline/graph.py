@@ -25,7 +25,7 @@ from evenhand.components.example_gen import ImbalancedExampleGen
 from evenhand.components.generator_trainer import GeneratorTrainer
 from evenhand.components.predictor import Predictor
 from evenhand.components.synthetic_evaluator import Settings as SyntheticEvaluatorSettings
-from evenhand.components.synthetic_evaluator import SyntheticEvaluator
+from evenhand.components.synthetic_evaluator import synthetic_evaluator
 from evenhand.components.synthetic_example_gen import Settings as SyntheticSettings
 from evenhand.components.synthetic_example_gen import SyntheticExampleGen
 from evenhand.components.synthetic_filter import Settings as SyntheticFilterSettings
@@ -34,6 +34,7 @@ from evenhand.config import RunConfig
 from evenhand.data.fingerprint import of_files
 from evenhand.models import outside_inputs
 from evenhand.models.arms import Arm, phase_steps, plan_arms, repeat_suffix
+from evenhand.models.extractor_choice import CLASSIFIER
 from evenhand.models.preflight import check_models
 from evenhand.models.train_classifier import ClassifierTraining
 from evenhand.pipeline.beam import beam_arguments, check_beam
@@ -83,7 +84,7 @@ def create_pipeline(
     trainings = [(arm, repeat) for arm in arms for repeat in range(config.repeats)]
     synthesis: dict[str, BaseChannel] = {}
     if any(arm.uses_synthetic for arm in arms):
-        if config.synthetic.filter is not None:  # Filters ask the baseline's model of the first seed.
+        if _asks_the_baseline(config):
             trainings.sort(key=lambda training: (training[0].name, training[1]) != ("baseline", 0))
             _train(graph, *trainings.pop(0), examples, None)
         synthesis = _synthesise(graph, examples)
@@ -137,6 +138,11 @@ def _validate(graph: _Graph, examples: BaseChannel) -> None:
     graph.add(ExampleValidator(statistics=statistics, schema=schema))
 
 
+def _asks_the_baseline(config: RunConfig) -> bool:
+    """Whether filters, or scores of synthetic images, go by the baseline's model of the first seed."""
+    return config.synthetic.filter is not None or config.evaluation.extractor == CLASSIFIER
+
+
 def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
     """The generator, its images without those that filters leave out, and what is to be said of what is used."""
     generator, synthetic = _draw(graph, examples)
@@ -144,7 +150,8 @@ def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
         helpers = {"classifier": graph.models["baseline"], "generator": generator}
         filtering = SyntheticFilterSettings.of(graph.config.synthetic)
         synthetic = graph.add(synthetic_filter(synthetic, examples, helpers, filtering))["synthetic"]
-    judge = SyntheticEvaluator(examples, synthetic, SyntheticEvaluatorSettings(seed=graph.config.seed))
+    classifier = graph.models["baseline"] if graph.config.evaluation.extractor == CLASSIFIER else None
+    judge = synthetic_evaluator(examples, synthetic, classifier, SyntheticEvaluatorSettings.of(graph.config))
     evaluation = graph.add(judge)["evaluation"]
     return {"generator": generator, "synthetic": synthetic, "synthetic_evaluation": evaluation}
 

@@ -62,10 +62,10 @@ def test_each_class_of_a_split_is_found_by_its_class_id(
         assert set(metrics) == set(OF_CLASS)
         for name in OF_CLASS:
             value = getattr(scores, name)
-            assert float(metrics[name]["doubleValue"]) == pytest.approx(np.nan if value is None else value, nan_ok=True), name
-    [one_class] = [
-        by_output[""] for key, by_output in found.slicing_metrics if key == ((evaluator.LABEL, 0), (evaluator.SPLIT, split))
-    ]
+            expected_value = np.nan if value is None else value
+            assert float(metrics[name]["doubleValue"]) == pytest.approx(expected_value, nan_ok=True), name
+    slice_of_a_class = ((evaluator.LABEL, 0), (evaluator.SPLIT, split))
+    [one_class] = [by_output[""] for key, by_output in found.slicing_metrics if key == slice_of_a_class]
     assert set(one_class) == {""}, "of one class alone these numbers would say nothing"
 
 

@@ -22,6 +22,7 @@ from evenhand.errors import UserError
 from evenhand.evaluation.generative_scores import generative_scores
 from evenhand.models.extractors import inception
 from evenhand.models.feature_extractor import FeatureExtractor, extract_features, of_network, table_chunks
+from evenhand.models.inception_weights import cached_weights
 from evenhand.models.phase import Phase
 from evenhand.models.score_images import load_extractor, score_images
 from evenhand.models.serving import save_phase
@@ -253,7 +254,7 @@ def test_inception_is_the_first_choice_where_its_weights_are_in_the_cache(tmp_pa
     for name in ("_notop.h5", ".h5"):  # those with the last layer come first
         cached = cache / f"inception_v3_weights_tf_dim_ordering_tf_kernels{name}"
         cached.write_bytes(b"no weights")
-        assert inception.cached_weights() == cached
+        assert cached_weights() == cached
     with pytest.raises(UserError, match=r"kernels\.h5: does not fit InceptionV3"):
         load("auto")
 

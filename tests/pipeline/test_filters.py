@@ -34,6 +34,7 @@ CONFIG = {
         },
     },
     "strategies": ["pretrain_finetune", "baseline"],
+    "evaluation": {"extractor": "classifier"},
 }
 
 
@@ -61,6 +62,13 @@ def test_counts_of_what_went_stand_in_the_result(output: Path) -> None:
     assert [row.synthetic for row in result.data.classes] == [15, 15]
     assert result.audit is not None and sum(row.synthetic for row in result.audit.per_class) == 30
     assert result.generator is not None and result.generator.scores["num_synthetic"] == 30
+
+
+def test_scores_go_by_the_baseline_where_it_is_the_extractor(output: Path) -> None:
+    result = Result.load(output)
+    assert result.generator is not None and result.audit is not None
+    assert result.generator.scores["extractor"].startswith("classifier_cnn-")
+    assert result.audit.extractor.startswith("cnn-")
 
 
 def test_records_that_remain_are_those_that_were_drawn(output: Path) -> None:
@@ -97,6 +105,11 @@ def test_the_report_shows_used_and_dropped_images(output: Path) -> None:
     [
         ("synthetic.filter={name: likeliest}", "synthetic.filter.name in "),
         ("generator.name=class_vae", "synthetic.filter: discriminator_score asks the generator's discriminator"),
+        ("evaluation.extractor=incepton", "evaluation.extractor"),
+        (
+            "evaluation.extractor=no/such/model",
+            "no/such/model: there is no such model; check the path",
+        ),
     ],
 )
 def test_a_wrong_filter_ends_before_anything_is_written(tmp_path: Path, setting: str, message: str) -> None:
@@ -123,6 +136,17 @@ def test_a_filter_adds_one_node_and_draws_no_other_images() -> None:
         assert {node for node in plain if plain[node] != filtered[node]} == set()
     more = _parameters("synthetic.filter={name: agreement, oversample: 2}")
     assert {node for node in plain if plain[node] != more[node]} == {"SyntheticExampleGen"}
+
+
+def test_an_extractor_of_scores_changes_their_node_alone(tmp_path: Path) -> None:
+    plain = _parameters()
+    weights = tmp_path / "inception_notop.h5"
+    weights.write_bytes(b"one")
+    for extractor in ("classifier", str(weights)):
+        other = _parameters(f"evaluation.extractor={extractor}")
+        assert {node for node in plain if plain[node] != other[node]} == {"SyntheticEvaluator"}
+    weights.write_bytes(b"two")
+    assert _parameters(f"evaluation.extractor={weights}") != other
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ never downloaded: they are Keras' own files, in its cache or where `weights` say
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from evenhand.config import Section
 from evenhand.data.image_table import ImageTable
 from evenhand.errors import UserError
 from evenhand.models.feature_extractor import FeatureExtractor, ImageShape, of_network
+from evenhand.models.inception_weights import known_weights
 
 IMAGE_SIZE = 299
 
@@ -26,9 +26,6 @@ CAUTION = (
     "the features are those of Keras' InceptionV3, not of the network of the published FID, KID and Inception Score: "
     "compare these scores with others of this very extractor, never with those of papers or of other programs."
 )
-
-_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels"
-_FILES = (f"{_FILE}.h5", f"{_FILE}_notop.h5")
 
 
 class Options(Section):
@@ -42,12 +39,6 @@ class Options(Section):
     weights: str | None = None
 
 
-def cached_weights() -> Path | None:
-    """The weights in Keras' cache, those with the last layer first; None where there are none."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    return next((home / "models" / name for name in _FILES if (home / "models" / name).is_file()), None)
-
-
 def build(
     options: Options, training_images: Callable[[], ImageTable], *, image_shape: ImageShape, seed: int
 ) -> FeatureExtractor:
@@ -57,13 +48,7 @@ def build(
       UserError: if there are no weights, or they are of another network.
     """
     del training_images, image_shape, seed
-    weights = cached_weights() if options.weights is None else Path(options.weights)
-    if weights is None:
-        raise UserError(
-            "--extractor inception",
-            f"there is neither {_FILES[0]} nor {_FILES[1]} in the folder models of Keras' cache",
-            "download one from Keras applications, give its path as --extractor PATH.h5, or use --extractor cnn",
-        )
+    weights = known_weights() if options.weights is None else Path(options.weights)
     if not weights.is_file():
         raise UserError(str(weights), "there is no such weights file", "give Keras' weights file of InceptionV3")
     return of_network(f"inception_v3_keras_{IMAGE_SIZE}px", _network(weights), batch_size=32, caution=CAUTION)

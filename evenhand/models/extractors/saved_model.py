@@ -7,7 +7,6 @@ Loading a model runs what its graph holds: name only models that you trust. Pyth
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from evenhand.config import Section
 from evenhand.data.image_table import ImageTable
 from evenhand.errors import UserError
 from evenhand.models.feature_extractor import FeatureExtractor, ImageShape, Outputs
-
-_BLOCK = 2**20
+from evenhand.models.files_digest import files_digest
 
 
 class Options(Section):
@@ -60,7 +58,7 @@ def build(
     def outputs(images: Any) -> Outputs:
         return _outputs(call(tf.cast(images, dtype)), path)
 
-    extractor = FeatureExtractor(f"{path.stem}-{_digest(path)}", (height, width, channels), outputs)
+    extractor = FeatureExtractor(f"{path.stem}-{files_digest(path)}", (height, width, channels), outputs)
     try:
         extractor.with_probabilities(tf.zeros((2, height, width, channels)).numpy())
     except (ValueError, TypeError, tf.errors.OpError) as error:
@@ -119,15 +117,3 @@ def _outputs(found: Any, path: Path) -> Outputs:
     if len(found.shape) != 2:
         raise _misfit(path, f"gives {tuple(found.shape)}, not features [n, d]")
     return found, probabilities
-
-
-def _digest(path: Path) -> str:
-    """Eight hexadecimal digits over the contents of the model's files."""
-    digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    for file in files:
-        digest.update(file.relative_to(path).as_posix().encode())
-        with open(file, "rb") as content:
-            while block := content.read(_BLOCK):
-                digest.update(block)
-    return digest.hexdigest()[:8]
