@@ -54,7 +54,7 @@ def confusion_intervals(
     drawn = _concatenated(
         [
             measure_confusion(_redrawn(rng, support, smoothed, count))
-            for count in _chunks(num_resamples, len(support) ** 2)
+            for count in chunk_sizes(num_resamples, len(support) ** 2)
         ]
     )
     centre = measure_confusion(smoothed * support[:, None])
@@ -88,7 +88,7 @@ def _redrawn(
     )
 
 
-def _chunks(num_resamples: int, cells: int) -> list[int]:
+def chunk_sizes(num_resamples: int, cells: int) -> list[int]:
     """Resamples at a time, so that no array holds more than a few million cells."""
     most = max(1, _MOST_CELLS // max(cells, 1))
     return [min(most, num_resamples - start) for start in range(0, num_resamples, most)]
@@ -128,7 +128,7 @@ def average_precision_interval(
     num_positive, num_negative = int(positive.sum()), int(negative.sum())
     rng = np.random.default_rng(seed)
     drawn = []
-    for count in _chunks(num_resamples, 2 * len(positive)):
+    for count in chunk_sizes(num_resamples, 2 * len(positive)):
         of_class = rng.multinomial(num_positive, positive / num_positive, size=count)
         if num_negative:
             of_others = rng.multinomial(num_negative, negative / num_negative, size=count)

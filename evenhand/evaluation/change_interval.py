@@ -62,9 +62,13 @@ class ChangeOverSeeds:
     variance: float
     freedom: float
 
+    def reach(self, confidence: float = 0.95) -> float:
+        """Half the width of the interval."""
+        return float(stats.t.ppf((1 + confidence) / 2, self.freedom)) * math.sqrt(self.variance)
+
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """The lower and upper end, each in [-1, 1]."""
-        reach = float(stats.t.ppf((1 + confidence) / 2, self.freedom)) * math.sqrt(self.variance)
+        reach = self.reach(confidence)
         return max(-1.0, self.change - reach), min(1.0, self.change + reach)
 
     @property
@@ -101,9 +105,20 @@ def over_seeds(strategy: Blocks, reference: Blocks, weights: NDArray[np.float64]
         for w, a, b in zip(weights, strategy, reference, strict=True)
     )
     variance = sum(of_seeds) + of_images
-    wobble = sum(v**2 for v in of_seeds) / (num_seeds - 1)
-    freedom = variance**2 / wobble if wobble > 0 else math.inf
+    freedom = freedom_over_seeds(variance, of_seeds, num_seeds)
     return ChangeOverSeeds(float(np.mean(sides[0]) - np.mean(sides[1])), variance, freedom)
+
+
+def freedom_over_seeds(variance: float, of_seeds: Sequence[float], num_seeds: int) -> float:
+    """Degrees of freedom of a variance, of which either side's part between seeds is an estimate (Welch, 1947).
+
+    Args:
+      variance: the whole.
+      of_seeds: the parts.
+      num_seeds: that each part was estimated from.
+    """
+    wobble = sum(v**2 for v in of_seeds) / (num_seeds - 1)
+    return variance**2 / wobble if wobble > 0 else math.inf
 
 
 def _between_images(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -60,8 +60,19 @@ def measure_confusion(matrices: ArrayLike) -> ConfusionMeasures:
       matrices: float[..., c, c], images by true class (row) and predicted class; not negative, not all zero.
     """
     cells = np.asarray(matrices, np.float64)
-    right = np.diagonal(cells, axis1=-2, axis2=-1)
-    support, predicted = cells.sum(axis=-1), cells.sum(axis=-2)
+    return measure_margins(np.diagonal(cells, axis1=-2, axis2=-1), cells.sum(axis=-1), cells.sum(axis=-2))
+
+
+def measure_margins(
+    right: NDArray[np.float64], support: NDArray[np.float64], predicted: NDArray[np.float64]
+) -> ConfusionMeasures:
+    """The same, from what the measures need of the matrices.
+
+    Args:
+      right: float64[..., c], diagonals.
+      support: float64[..., c], sums of the rows.
+      predicted: float64[..., c], sums of the columns.
+    """
     total, correct = support.sum(axis=-1), right.sum(axis=-1)
     others = total[..., None] - support
     seen = support > 0

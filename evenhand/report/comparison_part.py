@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from evenhand.report.measures import GroupChange, PriorChange
+from evenhand.report.measures import GroupChange, MeasureChange, PriorChange
 from evenhand.report.part import Change, Count, Part, Share, Verdict
 
 
@@ -60,5 +60,7 @@ class ComparisonPart(Part):
     """Each class, in the order of the labels."""
     priors: tuple[PriorChange, ...] = ()
     """Change of accuracy under the balanced prior, the training prior and its reverse."""
+    measures: tuple[MeasureChange, ...] = ()
+    """Change of the measures over all classes beside the balanced accuracy."""
     shot_groups: tuple[GroupChange, ...] = ()
     """Change of the recall of the classes with many, medium and few real training images."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evenhand.report.comparison_part import ComparisonPart
 from evenhand.report.measures import ReliabilityPoint
 from evenhand.report.part import Part
 from evenhand.report.result import Result, SplitResult, StrategyResult
@@ -62,6 +63,16 @@ class Measured:
     value: float | None
     low: float | None
     high: float | None
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The change of a measure, its interval and what follows."""
+
+    change: float
+    low: float
+    high: float
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -190,6 +201,13 @@ def measured(part: Part, name: str) -> Measured:
 def split_measures(split: SplitResult) -> dict[str, Measured]:
     """Each of `MEASURES` by its title."""
     return {title: measured(split, name) for name, title in MEASURES.items()}
+
+
+def measure_changes(main: ComparisonPart) -> dict[str, Changed]:
+    """The change of each of `MEASURES`, by its title; empty in a result from before they were told."""
+    changes = {"balanced_accuracy": Changed(main.balanced_accuracy_change, main.low, main.high, main.verdict)}
+    changes |= {part.measure: Changed(part.change, part.low, part.high, part.verdict) for part in main.measures}
+    return {title: changes[name] for name, title in MEASURES.items()} if main.measures else {}
 
 
 def class_measures(strategy: StrategyResult, view: View, name: str) -> list[tuple[ClassRow, dict[str, Measured]]]:

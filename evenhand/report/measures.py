@@ -10,6 +10,8 @@ from evenhand.report.part import Change, Count, Part, Share, Verdict
 
 Prior = Literal["balanced", "training", "reversed"]
 ShotGroup = Literal["many", "medium", "few"]
+Difference = Annotated[float, Field(ge=-2.0, le=2.0)]
+"""Of two correlations, or of two shares."""
 
 
 class PriorResult(Part):
@@ -67,6 +69,21 @@ class GroupChange(Part):
     low: Change
     """Lower end of its interval, as of the balanced accuracy change."""
     high: Change
+    """Upper end of that interval."""
+    verdict: Verdict
+    """`helped` where the whole interval is above zero, `hurt` where it is below."""
+
+
+class MeasureChange(Part):
+    """Change of a measure over all classes."""
+
+    measure: Literal["accuracy", "macro_f1", "weighted_f1", "geometric_mean", "matthews", "worst_class_recall"]
+    """As in the scores of a split."""
+    change: Difference
+    """Strategy minus reference, means over seeds."""
+    low: Difference
+    """Lower end of its interval (paired bootstrap over images; several seeds: with the variance between them)."""
+    high: Difference
     """Upper end of that interval."""
     verdict: Verdict
     """`helped` where the whole interval is above zero, `hurt` where it is below."""

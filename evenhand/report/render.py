@@ -141,6 +141,7 @@ def _evidence(result: Result, view: View) -> dict[str, Any]:
         "groups": result.strategies[detailed].shot_groups,
         "priors": result.strategies[detailed].priors,
         "measure_titles": list(evidence.MEASURES.values()),
+        "measure_changes": evidence.measure_changes(view.judgement.main) if view.judgement else {},
         "split_measures": {name: evidence.split_measures(s.test) for name, s in result.strategies.items()},
         "class_measures": evidence.class_measures(result.strategies[detailed], view, detailed),
         "confusions": evidence.confusions(result, view),

@@ -12,6 +12,7 @@ from evenhand.evaluation.calibration import class_reliability_curve, expected_ca
 from evenhand.evaluation.class_weightings import group_members, priors, weighted_recall
 from evenhand.evaluation.comparison import compare_weighted
 from evenhand.evaluation.confusion import confusion_matrix
+from evenhand.evaluation.measure_changes import measure_changes
 from evenhand.evaluation.prior_correction import corrected_scores, fit_correction
 from evenhand.evaluation.uncertainty import class_uncertainty, mean_uncertainty
 from evenhand.report.measures import (
@@ -21,6 +22,7 @@ from evenhand.report.measures import (
     CorrectedResult,
     GroupChange,
     GroupResult,
+    MeasureChange,
     PriorChange,
     PriorResult,
     ReliabilityPoint,
@@ -76,7 +78,7 @@ def comparison_measures(
     confidence: float,
     seed: int,
 ) -> dict[str, Any]:
-    """The fields of `ComparisonPart` that weigh classes: under each prior and for each shot group.
+    """The fields of `ComparisonPart` beside the balanced accuracy: each prior, shot group and measure over all classes.
 
     Args:
       strategy: the test rows of each seed.
@@ -97,11 +99,20 @@ def comparison_measures(
         )
         return None if found is None else dict(found.__dict__)
 
+    of_measures = measure_changes(
+        strategy[0].labels,
+        predicted_classes(strategy),
+        predicted_classes(reference),
+        len(train_counts),
+        confidence=confidence,
+        seed=seed,
+    )
     by_prior = {prior: change(weights) for prior, weights in _priors(train_counts).items()}
     groups = group_members(train_counts)
     by_group = {group: change(members) for group, members in groups.items()}
     return {
         "priors": [PriorChange(prior=prior, **found) for prior, found in by_prior.items() if found],
+        "measures": [MeasureChange(measure=name, **found.__dict__) for name, found in of_measures.items()],
         "shot_groups": [
             GroupChange(group=group, classes=int(groups[group].sum()), **found)
             for group, found in by_group.items()
