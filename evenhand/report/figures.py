@@ -6,6 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+_COLOURS = 8
+_DASHES: tuple[tuple[int, int] | None, ...] = (None, (5, 2), (2, 2))
+"""Pixels drawn and left out."""
+
 _NICE_REACHES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 
 
@@ -118,6 +122,21 @@ def generator_curves(history: Sequence[Mapping[str, float]], *, width: float, he
             if of and kind in ("loss", "accuracy"):
                 lines.setdefault(f"{of} {kind}".replace("_", " "), []).append({"step": row["step"], kind: value})
     return learning_curves(lines, width=width, height=height)
+
+
+def stroke(number: int) -> str:
+    """CSS of the line of strategy or network `number`: of those that share a colour, each has dashes of its own."""
+    dashes = _DASHES[number // _COLOURS % len(_DASHES)]
+    return f"stroke:var(--c{number % _COLOURS})" + (f";stroke-dasharray:{dashes[0]} {dashes[1]}" if dashes else "")
+
+
+def swatch(number: int) -> str:
+    """CSS of a small rectangle that looks like that line."""
+    colour, dashes = f"var(--c{number % _COLOURS})", _DASHES[number // _COLOURS % len(_DASHES)]
+    if dashes is None:
+        return f"background:{colour}"
+    on, period = dashes[0], sum(dashes)
+    return f"background:repeating-linear-gradient(90deg,{colour} 0 {on}px,transparent {on}px {period}px)"
 
 
 def _chart(measure: str, lines: Mapping[str, Sequence[tuple[float, float]]], width: float, height: float) -> Chart:

@@ -42,6 +42,7 @@ def template_environment(autoescape: bool) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(percent=percent, points=points, role=role, seconds=_duration)
+    environment.filters.update(stroke=figures.stroke, swatch=figures.swatch)
     environment.globals.update(symbols=SYMBOLS, interval=_interval, legible=lambda name: name.replace("_", " "))
     return environment
 

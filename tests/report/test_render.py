@@ -13,11 +13,12 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from evenhand.report import figures
+from evenhand.report import evidence, figures
 from evenhand.report.collect import Evidence, build_result
 from evenhand.report.render import render_html, render_markdown, render_terminal
 from evenhand.report.result import Result
 from evenhand.report.samples import Sample
+from evenhand.report.verdict import judge, points
 
 NASTY = "<script>alert(1)</script>|`x`"
 
@@ -206,3 +207,19 @@ def test_the_page_tells_how_the_hardware_was_used(make_evidence: Callable[..., E
         build_result(dataclasses.replace(evidence, strategies={**evidence.strategies, "baseline": told}))
     )
     assert "on real, device (distribution none, steps per execution 4)" in page
+
+
+def test_every_measure_has_its_change_and_interval(result: Result) -> None:
+    judgement = judge(result)
+    assert judgement is not None
+    page = render_html(result)
+    for part in judgement.main.measures:
+        if part.measure != "matthews":
+            ends = f"<small>{points(part.low)} to {points(part.high)}</small>"
+            assert f"<b>{points(part.change)}</b><br>{ends}" in page, part.measure
+    assert {part.measure for part in judgement.main.measures} == set(evidence.MEASURES) - {"balanced_accuracy"}
+
+
+def test_lines_of_many_strategies_differ_in_colour_or_dashes() -> None:
+    assert len({figures.stroke(number) for number in range(24)}) == 24
+    assert len({figures.swatch(number) for number in range(24)}) == 24
