@@ -50,14 +50,20 @@ def reliability_curve(
 
 
 def class_reliability_curve(
-    labels: ArrayLike, probabilities: ArrayLike, label: int, *, bins: int = BINS
+    labels: ArrayLike, probabilities: ArrayLike, label: int, *, bins: int = BINS, weights: ArrayLike | None = None
 ) -> ReliabilityCurve:
-    """The curve of one class's probability over all images, right where the image is of that class.
-
-    The mean of `error` over the classes is the classwise calibration error (Nixon et al., 2019).
-    """
+    """The curve of one class's probability over all images, right where the image is of that class."""
     y, p = _checked(labels, probabilities)
-    return _curve(p[:, label], y == label, bins)
+    return _curve(p[:, label], y == label, bins, weights)
+
+
+def classwise_calibration_error(
+    labels: ArrayLike, probabilities: ArrayLike, *, bins: int = BINS, weights: ArrayLike | None = None
+) -> float:
+    """Mean over the classes of the error of their curves (Nixon et al., Measuring Calibration, 2019), in [0, 1]."""
+    num_classes = np.asarray(probabilities).shape[1]
+    curves = (class_reliability_curve(labels, probabilities, k, bins=bins, weights=weights) for k in range(num_classes))
+    return float(np.mean([curve.error for curve in curves]))
 
 
 def expected_calibration_error(

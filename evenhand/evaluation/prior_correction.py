@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
-from evenhand.evaluation.calibration import BINS, expected_calibration_error, with_prior, with_temperature
+from evenhand.evaluation.calibration import (
+    BINS,
+    classwise_calibration_error,
+    expected_calibration_error,
+    with_prior,
+    with_temperature,
+)
 
 _LEAST = 1e-12
 _TEMPERATURES = (0.05, 20.0)
@@ -94,6 +100,8 @@ class CorrectedScores:
       balanced_accuracy_before: as it is.
       calibration_error: expected calibration error after correction.
       calibration_error_before: as it is.
+      classwise_error: mean over classes of the calibration error of the class's probability, after correction.
+      classwise_error_before: as it is.
     """
 
     accuracy: float
@@ -102,6 +110,8 @@ class CorrectedScores:
     balanced_accuracy_before: float
     calibration_error: float
     calibration_error_before: float
+    classwise_error: float
+    classwise_error_before: float
 
     def to_dict(self) -> dict[str, Any]:
         """The object as it stands in result.json."""
@@ -123,11 +133,12 @@ def corrected_scores(
     y = np.asarray(labels)
     support = np.bincount(y, minlength=len(np.asarray(prior)))
     weights = np.asarray(prior, np.float64)[y] / support[y]
-    recalls, errors = [], []
+    recalls, errors, classwise = [], [], []
     for p in (np.asarray(probabilities), np.asarray(corrected)):
         right = np.bincount(y[p.argmax(axis=1) == y], minlength=len(support))
         recalls.append(right[support > 0] / support[support > 0])
         errors.append(expected_calibration_error(y, p, bins=bins, weights=weights))
+        classwise.append(classwise_calibration_error(y, p, bins=bins, weights=weights))
     shares = np.asarray(prior, np.float64)[support > 0]
     before, after = (min(1.0, float(np.average(recall, weights=shares))) for recall in recalls)
     return CorrectedScores(
@@ -137,4 +148,6 @@ def corrected_scores(
         balanced_accuracy_before=float(recalls[0].mean()),
         calibration_error=errors[1],
         calibration_error_before=errors[0],
+        classwise_error=classwise[1],
+        classwise_error_before=classwise[0],
     )

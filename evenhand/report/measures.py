@@ -155,6 +155,10 @@ class CorrectedResult(Part):
     """Expected calibration error after correction."""
     calibration_error_before: Share
     """As the strategy stands."""
+    classwise_error: Share | None = None
+    """Mean over classes of the calibration error of the class's probability, after correction."""
+    classwise_error_before: Share | None = None
+    """As the strategy stands."""
 
 
 class CalibrationPart(Part):

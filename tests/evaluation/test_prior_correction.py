@@ -65,6 +65,9 @@ def test_weights_stand_for_another_prior() -> None:
     assert found.balanced_accuracy == 0.75
     even = corrected_scores(labels, p, p, [1, 1])
     assert even.calibration_error == pytest.approx(expected_calibration_error(labels, p))
+    # Every probability stands in a bin of its own: gaps of 0.1, 0.8, 0.3 and 0.1 for either class.
+    assert even.classwise_error == even.classwise_error_before == pytest.approx(1.3 / 4)
+    assert found.classwise_error == pytest.approx((3 * 0.1 + 3 * 0.8 + 0.3 + 0.1) / 8)
 
 
 @given(st.integers(0, 2**32 - 1))
