@@ -21,6 +21,8 @@ def test_collapsed_and_poor_classes_are_named() -> None:
         "little diversity: the synthetic images of 'c' (20%) vary far less than real ones",
     ]
     assert findings.collapse(np.array([0.9, 1.2]), ("a", "b")) == []
+    (many,) = findings.collapse(np.zeros(200), [str(label) for label in range(200)])
+    assert "images of '0', '1', '2', '3', '4', '5', '6', '7' and 192 more are" in many
 
 
 def test_a_discriminator_that_has_won_is_told_with_its_step() -> None:

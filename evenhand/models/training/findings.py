@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 _COLLAPSED, _POOR = 0.05, 0.3
 _SATURATED, _ROWS = 0.99, 5
+_NAMED = 8
+"""Classes that a sentence names at most."""
 
 
 def collapse(diversity: NDArray[np.float64], class_names: Sequence[str]) -> list[str]:
@@ -53,4 +55,5 @@ def saturation(history: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    shown = list(names) if len(names) <= _NAMED else [*names[:_NAMED], f"{len(names) - _NAMED} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
