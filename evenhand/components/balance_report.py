@@ -14,6 +14,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from evenhand.components import model_selector, predictor, synthetic_evaluator, synthetic_filter
+from evenhand.components.classical_predictor import fitting_hours
 from evenhand.components.strategy_inputs import by_arm
 from evenhand.components.workspace import state_folder
 from evenhand.config import RunConfig, Section
@@ -182,6 +183,10 @@ def _evidence(arm: ArmSettings, input_dict: Mapping[str, list[Any]]) -> Strategy
 
 def _core_hours(arm: ArmSettings, log: TrainingLog, input_dict: Mapping[str, list[Any]]) -> float | None:
     """Of an arm's training, with all of its generator's; None where artifacts are older than the number."""
+    fitted = fitting_hours(by_arm("predictions", input_dict)[arm.name].uri)
+    if fitted is not None:
+        # What gave it features was trained by a Trainer, if anything was.
+        return fitted if not log.phases else None if log.core_hours is None else log.core_hours + fitted
     if not arm.uses_synthetic or log.core_hours is None:
         return log.core_hours
     card = GeneratorCard.read(artifact_utils.get_single_uri(input_dict["generator"]))

@@ -65,6 +65,7 @@ def test_result_fits_its_schema_and_its_predictions(tiny_run: TinyRun) -> None:
             part = rows.part(split)
             expected = balanced_accuracy_score(part.labels, part.probabilities.argmax(1))
             assert result["strategies"][arm][split]["balanced_accuracy"] == pytest.approx(expected, abs=1e-9)
+    assert all(strategy["core_hours"] > 0 for strategy in result["strategies"].values())
     assert result["data"]["classes"][0] == {"name": "0", "train": 32, "validation": 8, "test": 18, "synthetic": 70}
     assert {name: strategy["steps"] for name, strategy in result["strategies"].items()} == {
         **dict.fromkeys(TRAINED, 12),
