@@ -97,9 +97,19 @@ def table_of(rows: list[dict[str, Any]], real_score: float) -> str:
             seeds = ", ".join(form.format(value) for value in values)
             cells.append(f"{form.format(statistics.mean(values))} ({seeds})")
         lines.append(f"| {arm} | {' | '.join(cells)} |")
+    changes = [
+        f"{100 * (_score(rows, 'd2d_ce', seed) - _score(rows, 'hinge, same judges', seed)):+.1f}" for seed in SEEDS
+    ]
+    told = "D2D-CE against the same judges without its loss, in points of accuracy score"
+    lines += ["", f"{told}: {', '.join(changes)}."]
     pictures = " ".join(f"![{arm}](images/generators-sign-language-digits-spade-{_file_name(arm)}.png)" for arm in ARMS)
     shown = f"Eight images of each class, seed {SEEDS[0]}, in the table's order:"
     return "\n".join([*lines, "", shown, "", pictures])
+
+
+def _score(rows: list[dict[str, Any]], arm: str, seed: int) -> float:
+    [score] = [row["accuracy_score"] for row in rows if (row["arm"], row["seed"]) == (arm, seed)]
+    return float(score)
 
 
 def main() -> None:
