@@ -95,6 +95,17 @@ def test_a_heading_sorts_its_table_both_ways_by_mouse_and_keyboard(browser: Any,
     assert column(0) == sorted(column(0), key=str.lower)
 
 
+def test_strategies_are_sorted_by_what_is_pressed(browser: Any, page: str) -> None:
+    open_page(browser, page)
+    for heading, number in ((1, 2), (4, 5)):  # balanced accuracy and worst class, both in percent
+        browser.find_elements("css selector", "table.wide thead th")[heading].find_element(
+            "css selector", "button"
+        ).click()
+        cells = browser.find_elements("css selector", f"table.wide tbody tr > :nth-child({number})")
+        shares = [float(cell.text.rstrip("%")) for cell in cells]
+        assert len(shares) > 2 and shares == sorted(shares)
+
+
 def test_classes_are_found_by_a_part_of_their_name(
     browser: Any, make_evidence: Callable[..., Evidence], tmp_path: Path
 ) -> None:
