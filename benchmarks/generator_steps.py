@@ -34,15 +34,15 @@ from evenhand.models.training.device import resolve
 
 NUM_CLASSES, PER_CLASS = 10, 50
 TURNS = 3
-SECONDS_A_TURN = 4.0
+SECONDS_A_TURN = 2.0
 CALLS = 5
 """Of an update alone, and batches of input."""
 
 SETTINGS = {
-    "as it is": Device(xla=False, precision="float32", steps_per_execution=10),
+    "as it is": Device(xla=False, precision="float32", steps_per_execution=4),
     "1 step an execution": Device(xla=False, precision="float32", steps_per_execution=1),
-    "bfloat16": Device(xla=False, precision="mixed_bfloat16", steps_per_execution=10),
-    "XLA": Device(xla=True, precision="float32", steps_per_execution=10),
+    "bfloat16": Device(xla=False, precision="mixed_bfloat16", steps_per_execution=4),
+    "XLA": Device(xla=True, precision="float32", steps_per_execution=4),
 }
 
 
@@ -169,7 +169,7 @@ def main() -> None:
         "Training steps of the generators",
         "generator_steps",
         f"{arguments.size} px, {arguments.channels} channel(s), batches of {arguments.batch}, default options, on "
-        f"{machine()}. The step is in float32, without XLA, ten in an execution; the last columns tell how many times "
+        f"{machine()}. The step is in float32, without XLA, four in an execution; the last columns tell how many times "
         "as long it takes with one setting changed (median, least and most of three turns). Updates were measured "
         "alone, so that they add up to the step only about.\n\n" + markdown(head, rows),
         write=arguments.write,
