@@ -21,7 +21,7 @@ demo: $(STAMP)
 	$(BIN)/evenhand run digits --output runs/demo
 
 test: check
-	$(BIN)/pytest -m "not slow" --ignore tests/test_imports.py --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -m "not slow" --ignore tests/test_imports.py --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)
 	$(BIN)/ruff check .

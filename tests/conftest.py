@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import cache
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 import evenhand
 
@@ -21,17 +24,27 @@ SHARED_RUN = "tiny_run"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
+class FilesTogether(LoadFileScheduling):
+    """A process tests whole files, and all that look at the shared run, so that it is made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return SHARED_RUN if _looks_at_the_shared_run(ROOT / file) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTogether:
+    """How `make test` spreads tests over processes."""
+    return FilesTogether(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A process tests whole files; those that look at the shared run are one group, which makes it once, and first."""
-    groups = {item: _group(item) for item in items}
-    items.sort(key=lambda item: groups[item] != SHARED_RUN)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    """The longest piece of work, which nothing can split, comes first."""
+    items.sort(key=lambda item: not _looks_at_the_shared_run(item.path))
 
 
-def _group(item: pytest.Item) -> str:
-    return SHARED_RUN if SHARED_RUN in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
+@cache
+def _looks_at_the_shared_run(file: Path) -> bool:
+    return f"{SHARED_RUN}: " in file.read_text(encoding="utf-8")
 
 
 def _shared() -> Path:
