@@ -54,7 +54,7 @@ def evenhand(*arguments: object, **environment: str) -> subprocess.CompletedProc
         [sys.executable, "-m", "evenhand.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
         env={**os.environ, **environment},
         check=False,
     )

@@ -3,12 +3,15 @@
 What `auto` chooses, and why:
 
 - distribution: one replica per accelerator when there are several, none otherwise.
-- xla: on accelerators only, where it has not been measured. On a CPU a step of `cgan` takes as much processor time with
-  it as without (49 ms and 48 ms), and compiling takes 10 s more.
-- precision: float32 everywhere. On a CPU mixed_bfloat16 was no faster (47 ms); on accelerators it has not been
-  measured, so it is not chosen unasked.
+- xla: on accelerators only, where it has not been measured. On a CPU it made a step of some generators shorter and of
+  others longer (`polarity_gan` fivefold), compiling takes from 10 s to minutes, and it slows convolutional classifiers.
+- precision: float32 everywhere. With oneDNN's kernels, on a CPU without bfloat16 arithmetic, mixed_bfloat16 took four to
+  ten times as long; on accelerators it has not been measured, so it is not chosen unasked.
 - steps per execution: `_STEPS_PER_EXECUTION`, and 1 on mirrored devices. It saves Python's share of a step and sets how
-  often progress is told; on a CPU it makes no difference to speed, on accelerators it has not been measured.
+  often progress is told. On a CPU that is felt in steps of few milliseconds only; on accelerators it has not been
+  measured.
+
+Measured by `benchmarks.generator_steps` and `benchmarks.classifier_training` (docs/performance.md).
 """
 
 from __future__ import annotations
