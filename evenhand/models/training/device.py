@@ -4,9 +4,9 @@ What `auto` chooses, and why:
 
 - distribution: one replica per accelerator when there are several, none otherwise.
 - xla: on accelerators only, where it has not been measured. On a CPU it made a step of some generators shorter and of
-  others longer (`polarity_gan` fivefold, `bagan` twelvefold), compiling takes from 10 s to minutes, and it slows convolutional classifiers.
-- precision: float32 everywhere. With oneDNN's kernels, on a CPU without bfloat16 arithmetic, mixed_bfloat16 took four to
-  ten times as long; on accelerators it has not been measured, so it is not chosen unasked.
+  others longer (`polarity_gan` fivefold, `bagan` twelvefold); compiling takes from 10 s to minutes.
+- precision: float32 everywhere. On a CPU without bfloat16 arithmetic mixed_bfloat16 took four to ten times as long; on
+  accelerators it has not been measured, so it is not chosen unasked.
 - steps per execution: `_STEPS_PER_EXECUTION`, and 1 on mirrored devices. It saves Python's share of a step and sets how
   often progress is told. On a CPU that is felt in steps of few milliseconds only; on accelerators it has not been
   measured.
