@@ -104,5 +104,5 @@ def test_intervals_are_drawn_from_the_seed_in_chunks() -> None:
     matrix = np.diag([5, 6, 7]) + 1
     first, again = (confusion_intervals(matrix, seed=3)["f1"].low for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    assert bootstrap._chunks(1000, 200**2) == [50] * 20
-    assert sum(bootstrap._chunks(1000, 3)) == 1000
+    assert bootstrap.chunk_sizes(1000, 200**2) == [50] * 20
+    assert sum(bootstrap.chunk_sizes(1000, 3)) == 1000
