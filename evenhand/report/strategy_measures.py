@@ -88,25 +88,13 @@ def comparison_measures(
       seed: of the bootstrap's draws.
     """
 
+    answers = strategy[0].labels, predicted_classes(strategy), predicted_classes(reference)
+
     def change(weights: NDArray[np.float64]) -> dict[str, Any] | None:
-        found = compare_weighted(
-            strategy[0].labels,
-            predicted_classes(strategy),
-            predicted_classes(reference),
-            weights,
-            confidence=confidence,
-            seed=seed,
-        )
+        found = compare_weighted(*answers, weights, confidence=confidence, seed=seed)
         return None if found is None else dict(found.__dict__)
 
-    of_measures = measure_changes(
-        strategy[0].labels,
-        predicted_classes(strategy),
-        predicted_classes(reference),
-        len(train_counts),
-        confidence=confidence,
-        seed=seed,
-    )
+    of_measures = measure_changes(*answers, len(train_counts), confidence=confidence, seed=seed)
     by_prior = {prior: change(weights) for prior, weights in _priors(train_counts).items()}
     groups = group_members(train_counts)
     by_group = {group: change(members) for group, members in groups.items()}
