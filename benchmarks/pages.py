@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from evenhand.whole_files import replace_text
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -20,7 +22,16 @@ RECORDS = Path(__file__).parent / "records"
 def machine() -> str:
     """Class of this machine, without its name, and how much of it this process may use."""
     cores, usable = os.cpu_count(), len(os.sched_getaffinity(0))
-    return f"{cores if usable == cores else f'{usable} of {cores}'} CPU cores ({platform.machine()}), no accelerator"
+    accelerators = [device["device_name"] for device in map(_details, tf.config.list_physical_devices("GPU"))]
+    return (
+        f"{cores if usable == cores else f'{usable} of {cores}'} CPU cores ({platform.machine()}), "
+        f"{', '.join(accelerators) or 'no accelerator'}"
+    )
+
+
+def _details(device: Any) -> dict[str, Any]:
+    found: dict[str, Any] = tf.config.experimental.get_device_details(device)
+    return found
 
 
 def commit() -> str:

@@ -72,6 +72,7 @@ def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--generator-options", type=json.loads, metavar="JSON", help="instead of the study's own")
     parser.add_argument("--per-class", type=int, default=2000, help="synthetic images of each class")
     parser.add_argument("--precision", default="auto", help="as in the config's device section")
+    parser.add_argument("--xla", choices=("auto", "true", "false"), default="auto", help="as --precision")
     parser.add_argument("--threads", type=int, help="of one operation; all cores when left out")
     parser.add_argument(
         "--records", type=Path, default=RECORDS / "strategy_study", help="where finished units are kept"
@@ -102,7 +103,7 @@ def protocol_of(settings: argparse.Namespace) -> Protocol:
             monitor=None,
         ),
         per_class=settings.per_class,
-        device=Device(precision=settings.precision),
+        device=Device.model_validate({"precision": settings.precision, "xla": settings.xla}),
         is_development=settings.development,
     )
 
@@ -156,7 +157,16 @@ def _command(settings: argparse.Namespace) -> str:
     """What makes the whole table, without where things lie on this machine."""
     words = ["python", "-m", "benchmarks.strategy_study", settings.table, "--data", "FOLDER"]
     defaults = arguments_of([settings.table])
-    for name in ("steps", "batch_size", "learning_rate", "generator", "generator_steps", "per_class", "precision"):
+    for name in (
+        "steps",
+        "batch_size",
+        "learning_rate",
+        "generator",
+        "generator_steps",
+        "per_class",
+        "precision",
+        "xla",
+    ):
         if getattr(settings, name) != getattr(defaults, name):
             words += [f"--{name.replace('_', '-')}", str(getattr(settings, name))]
     if settings.development:

@@ -136,13 +136,14 @@ def _how(table: StudyTable, protocol: Protocol, measured: Sequence[Measured], co
     counts = records[0].train_counts
     dates = sorted({record.date for record in records})
     machines = sorted({record.machine for record in records})
-    precisions = sorted({record.device["precision"] for record in records if record.device})
+    devices = [record.device for record in records if record.device]
+    ways = sorted({f"{device['precision']}, {'' if device['xla'] else 'without '}XLA" for device in devices})
     training, generator = protocol.training, protocol.generator
     made = sorted({r.generator_processor_seconds for r in records if r.generator_processor_seconds is not None})
     cost = f" in {made[len(made) // 2] / 60:.1f} core-minutes" if made else ""
     return (
         f"Made by `{command}` on {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, on {'; '.join(machines)} "
-        f"({', '.join(precisions)}). S3's profile ({counts[0]} to {counts[-1]} training images a class), its CNN and "
+        f"({'; '.join(ways)}). S3's profile ({counts[0]} to {counts[-1]} training images a class), its CNN and "
         f"the {int(measured[0].support.sum()):,} {_judges(protocol)}. Every network gets {training.steps:,} gradient "
         f"steps of {training.batch_size} images at a peak rate of {training.learning_rate:g}, pretraining counted. "
         "Split, order, initial weights and generator move with the seed. "

@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from evenhand.config import Classifier, Device, Section, Training
@@ -132,10 +131,6 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
         or the loss is not finite any more.
     """
     _check(images, validation, config)
-    if deterministic:
-        # No global seed: every random number here has its own, and setting one would make TensorFlow forget the
-        # functions it has compiled, which costs EfficientNetV2-B0 ten seconds.
-        tf.config.experimental.enable_op_determinism()
     shared = shared_classifier(
         config.classifier,
         images.image_shape,
@@ -143,6 +138,10 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
         config.device,
         keeps_best=validation is not None and config.training.early_stopping is not None,
     )
+    if deterministic:
+        # No global seed: every random number here has its own, and setting one would make TensorFlow forget the
+        # functions it has compiled, which costs EfficientNetV2-B0 ten seconds.
+        shared.device.make_deterministic()
     check_batch_size(config.training.batch_size, shared.device, "training.batch_size")
     # The second phase draws other batches than the first.
     order_seed = 2 * seed + (base_model is not None)

@@ -16,6 +16,7 @@ Measured by `benchmarks.generator_steps` and `benchmarks.classifier_training` (d
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,9 +25,12 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled  # Keras asks it too; there is no public name
 
 from evenhand.config import Device
 from evenhand.errors import UserError
+
+_LOG = logging.getLogger(__name__)
 
 _STEPS_PER_EXECUTION = {"cpu": {"cgan": 10, "cnn": 4}, "accelerator": {"cgan": 50, "cnn": 20}}
 _STEPS_PER_EXECUTION_ELSEWHERE = {"cpu": 1, "accelerator": 10}
@@ -47,6 +51,21 @@ class ResolvedDevice:
     jit_compile: bool
     precision: str
     steps_per_execution: int
+
+    def make_deterministic(self) -> None:
+        """Operations give bit-equal results on one machine, or are refused.
+
+        Within XLA its own flag, which `import evenhand` sets, takes care of that. TensorFlow's switch is left alone
+        there: with it Keras compiles nothing by XLA, and some operations, such as the gradient of max pooling, cannot
+        be compiled (TensorFlow 2.21). What runs beside the compiled step, drawing and scoring, may then differ in the
+        last bits on an accelerator.
+
+        A process cannot leave TensorFlow's deterministic mode again. It orders its rewriting of graphs by the names of
+        layers, which Keras numbers within a process: what a process trains second may differ in the last bit from what
+        another trains first, unless `keras.backend.clear_session` comes before.
+        """
+        if not self.jit_compile:
+            tf.config.experimental.enable_op_determinism()
 
     @property
     def num_replicas(self) -> int:
@@ -105,26 +124,19 @@ def resolve(device: Device, model_name: str) -> ResolvedDevice:
         steps = _STEPS_PER_EXECUTION[kind].get(model_name, _STEPS_PER_EXECUTION_ELSEWHERE[kind])
     return ResolvedDevice(
         distribution=distribution,
-        jit_compile=kind == "accelerator" if device.xla == "auto" else device.xla,
+        jit_compile=_compiles(kind == "accelerator" if device.xla == "auto" else device.xla),
         precision="float32" if device.precision == "auto" else device.precision,
         steps_per_execution=steps,
     )
 
 
-def seed_everything(seed: int, deterministic: bool) -> None:
-    """Seeds Python, NumPy and Keras; with `deterministic`, operations give bit-equal results on one machine.
-
-    TensorFlow cannot leave the deterministic mode again, so a process that once asked for it stays in it. It orders its
-    rewriting of graphs by the names of layers, which Keras numbers within a process: what a process trains second may
-    differ in the last bit from what another trains first, unless `keras.backend.clear_session` comes before.
-
-    Args:
-      seed: in [0, 2**31).
-      deterministic: refuse or replace operations whose result depends on the order of threads.
-    """
-    keras.utils.set_random_seed(seed)
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
+def _compiles(wanted: bool) -> bool:
+    """Whether XLA compiles the step, which Keras refuses in a process that is in TensorFlow's deterministic mode."""
+    if wanted and is_op_determinism_enabled():
+        _LOG.warning(
+            "XLA is left out: this process is in TensorFlow's deterministic mode, in which nothing is compiled"
+        )
+    return wanted and not is_op_determinism_enabled()
 
 
 @lru_cache(maxsize=1)
