@@ -15,6 +15,7 @@ the rates to docs/statistics.md. `evenhand.report.verdict.FALSE_ALARMS` tells th
 from __future__ import annotations
 
 import argparse
+import datetime
 import functools
 import os
 from pathlib import Path
@@ -26,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from benchmarks.pages import DOCS, once, write_section
+from benchmarks.pages import DOCS, machine, once, write_section
 from benchmarks.real_tables import real_tables
 from evenhand.config import Classifier, Data, Training
 from evenhand.evaluation.comparison import compare
@@ -152,7 +153,12 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=2000)
     arguments = parser.parse_args()
     parts = [section(ratio, arguments.models, arguments.trials) for ratio in RATIOS]
-    write_section(PAGE, TITLE, "\n\n".join(["`python -m benchmarks.verdicts`, small CNNs on digits.", *parts]))
+    how = (
+        f"`python -m benchmarks.verdicts --models {arguments.models}` trains small CNNs on digits that differ in "
+        "nothing but their seed and draws verdicts from their predictions, "
+        f"on {machine()}, {datetime.date.today().isoformat()}."
+    )
+    write_section(PAGE, TITLE, "\n\n".join([how, *parts]))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ all, and never done again under the same settings; one that was interrupted goes
 command goes on where it stopped. Another `--steps` or generator makes another study, which has its own units in the
 same folder.
 
-With the default budget a table takes about 4 hours of 2 cores (0.08 core-seconds a step, 4 core-minutes a generator),
-`--quick` 20 minutes. Two studies may run side by side on different `--seeds`, each with `--threads 1`.
+With the default budget a table takes about 12 hours of 2 cores (0.12 core-seconds a step), `--quick` one; on an H100
+and 16 cores with a process for each seed, 20 minutes. Studies may run side by side on different `--seeds`, each with
+`--threads 1`, on an accelerator with `TF_FORCE_GPU_ALLOW_GROWTH=true`.
 
 To choose between settings, `--development` judges on held-out training images and prints the table, with further arms
 from `--variants FILE`; the test images are for what was chosen.
@@ -43,8 +44,8 @@ from evenhand.config import Device, Generator, Training
 
 RUNS = Path("runs", "strategy_study")
 SEEDS = (0, 1, 2, 3, 4)
-STEPS = 2500
-BATCH_SIZE = 64
+STEPS = 5000
+BATCH_SIZE = 128
 LEARNING_RATE = 1e-3
 GENERATOR_STEPS = 3000
 
@@ -72,7 +73,7 @@ def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--generator-options", type=json.loads, metavar="JSON", help="instead of the study's own")
     parser.add_argument("--per-class", type=int, default=2000, help="synthetic images of each class")
     parser.add_argument("--precision", default="auto", help="as in the config's device section")
-    parser.add_argument("--xla", choices=("auto", "true", "false"), default="auto", help="as --precision")
+    parser.add_argument("--xla", choices=("auto", "true", "false"), default="false", help="as --precision")
     parser.add_argument("--threads", type=int, help="of one operation; all cores when left out")
     parser.add_argument(
         "--records", type=Path, default=RECORDS / "strategy_study", help="where finished units are kept"

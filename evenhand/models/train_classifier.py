@@ -20,7 +20,7 @@ from evenhand.models.phase import Phase
 from evenhand.models.training import checkpoint
 from evenhand.models.training.classification import SharedClassifier, Weights, shared_classifier
 from evenhand.models.training.classifier_callbacks import Log
-from evenhand.models.training.device import check_batch_size
+from evenhand.models.training.device import check_batch_size, make_deterministic
 from evenhand.models.training.head import normalise_head
 from evenhand.models.training.identity import training_identity
 from evenhand.models.training.layer_rates import stage_rates
@@ -131,6 +131,10 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
         or the loss is not finite any more.
     """
     _check(images, validation, config)
+    if deterministic:
+        # No global seed: every random number here has its own, and setting one would make TensorFlow forget the
+        # functions it has compiled, which costs EfficientNetV2-B0 ten seconds.
+        make_deterministic(config.device)
     shared = shared_classifier(
         config.classifier,
         images.image_shape,
@@ -138,10 +142,6 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
         config.device,
         keeps_best=validation is not None and config.training.early_stopping is not None,
     )
-    if deterministic:
-        # No global seed: every random number here has its own, and setting one would make TensorFlow forget the
-        # functions it has compiled, which costs EfficientNetV2-B0 ten seconds.
-        shared.device.make_deterministic()
     check_batch_size(config.training.batch_size, shared.device, "training.batch_size")
     # The second phase draws other batches than the first.
     order_seed = 2 * seed + (base_model is not None)

@@ -18,7 +18,7 @@ from evenhand.models.drawing_functions import sampler_in_memory
 from evenhand.models.outside_inputs import fingerprint
 from evenhand.models.sample_generator import DrawsImages
 from evenhand.models.training.conditional_generator import ConditionalGenerator
-from evenhand.models.training.device import check_batch_size, resolve
+from evenhand.models.training.device import check_batch_size, make_deterministic, resolve
 from evenhand.models.training.generator_training import GeneratorTraining
 from evenhand.models.training.identity import training_identity
 from evenhand.models.training.monitor import Assessment
@@ -76,7 +76,7 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
       config: name, options, steps, batch size, sampling and how it is watched.
       held_out: real images that it is scored on while it trains, never trained on; None scores on training images.
       seed: of initial weights, batches and latents.
-      deterministic: bit-equal results on one machine; see `ResolvedDevice.make_deterministic`.
+      deterministic: bit-equal results on one machine; see `device.make_deterministic`.
       device: how to use the hardware; None resolves everything by itself.
       state_dir: keeps checkpoints; a training that finds one of its own there goes on from it, and ends as if it had
         never been interrupted. Its own are those of the same generator, options, images, seed and settings but for the
@@ -98,10 +98,10 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
     module = registry.load("models.generators", config.name)
     options = parse_options(module.Options, config.options, "generator.options")
     device = device or Device()
+    if deterministic:
+        make_deterministic(device)
     resolved = resolve(device, config.name)
     keras.utils.set_random_seed(seed)
-    if deterministic:
-        resolved.make_deterministic()
     with resolved.scope():
         model = build_generator(config.name, options, images, seed=seed)
     if resolved.num_replicas > 1 and any(update.is_scheduled for update in model.updates):

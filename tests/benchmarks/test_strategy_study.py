@@ -54,7 +54,7 @@ def record(
         processor_seconds=60.0,
         generator_processor_seconds=30.0 if plan.uses_synthetic else None,
         seconds=40.0,
-        device={"precision": "float32"},
+        device={"precision": "float32", "xla": False},
         machine="2 CPU cores",
         date="2026-01-01",
         commit="abc",

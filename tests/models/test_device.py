@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -32,7 +30,8 @@ def test_auto_on_a_cpu() -> None:
     assert device.resolve(Device(), "cgan").steps_per_execution > 1
 
 
-def test_explicit_settings_win() -> None:
+def test_explicit_settings_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "is_op_determinism_enabled", lambda: False)
     resolved = device.resolve(
         Device(distribution="none", xla=True, precision="mixed_bfloat16", steps_per_execution=7), "cgan"
     )
@@ -100,12 +99,39 @@ except UserError as error:
     assert done.stdout.startswith(late if is_late else "set up")
 
 
-def test_seed_everything_repeats_random_numbers() -> None:
-    def draw() -> tuple[float, float, float]:
-        device.seed_everything(3, deterministic=False)
-        return random.random(), float(np.random.rand()), float(keras.random.uniform(()))
+def test_xla_compiles_deterministic_trainings_where_it_is_asked_for() -> None:
+    code = """
+import numpy as np
+from evenhand.config import Device, Generator
+from evenhand.data.image_table import ImageTable
+from evenhand.models.train_generator import train_generator
+from evenhand.models.training.device import make_deterministic, resolve
 
-    assert draw() == draw()
+labels = np.arange(16, dtype=np.int32) % 2
+table = ImageTable(np.full((16, 8, 8, 1), 9, np.uint8), labels, np.arange(16).astype(str), ("a", "b"))
+config = Generator(name="cgan", steps=3, batch_size=8, monitor=None)
+for _ in range(2):
+    run = train_generator(table, config, device=Device(xla=True), deterministic=True)
+    print(run.device["xla"], run.model.jit_compile, run.history[-1]["generator_loss"])
+make_deterministic(Device())
+print(resolve(Device(xla=True), "cgan").describe()["xla"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second, after = done.stdout.splitlines()
+    assert first == second
+    assert first.startswith("True True ")
+    assert after == "False"
+    assert "nothing is compiled" in done.stderr
+
+
+@pytest.mark.parametrize(("is_deterministic", "compiles"), [(True, False), (False, True)])
+def test_auto_compiles_on_accelerators_where_results_need_not_repeat(
+    is_deterministic: bool, compiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "is_op_determinism_enabled", lambda: is_deterministic)
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["/GPU:0"] if kind == "GPU" else [])
+    assert device.resolve(Device(), "cnn").jit_compile is compiles
 
 
 @pytest.mark.skipif(has_accelerator, reason="splits the CPU into two devices")

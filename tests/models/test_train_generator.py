@@ -184,12 +184,6 @@ def test_mixed_precision_trains(tmp_path: Path) -> None:
     assert np.isfinite(images).all()
 
 
-@pytest.mark.slow
-def test_xla_trains() -> None:
-    run = train(3, device=Device(xla=True))
-    assert np.isfinite(run.history[-1]["generator_loss"])
-
-
 def test_divergence_is_told_in_words() -> None:
     with pytest.raises(UserError, match=r"generator\.options: .*diverged: .* of 60; lower the learning rate"):
         train(60, options={"learning_rate": 1e30})

@@ -84,7 +84,8 @@ class Diffusion(ConditionalGenerator):
         """A step of the network, after which the average follows it."""
         logs = super().train_step(data)
         now = ops.shape(data[0])[0] * tf.distribute.get_strategy().num_replicas_in_sync
-        decay = average_decay(now, (self.step - 1) * now, self.options.half_life_images, self.options.ramp_up)
+        seen = (ops.cast(self.step, "int32") - 1) * now
+        decay = average_decay(now, seen, self.options.half_life_images, self.options.ramp_up)
         for average, weight in zip(self.average.weights, self.network.weights, strict=True):
             average.assign(average + (1.0 - decay) * (weight - average))
         return logs

@@ -44,7 +44,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
             self.add_weight(name=name, shape=(), initializer="zeros", trainable=False)
             for name in ("probability", "signs")
         )
-        self.batches = self.add_weight(name="batches", shape=(), dtype="int32", initializer="zeros", trainable=False)
+        self.batches = self.add_weight(name="batches", shape=(), dtype="int64", initializer="zeros", trainable=False)
         self.built = True
 
     def call(self, images: Tensor, seed: Tensor) -> Tensor:

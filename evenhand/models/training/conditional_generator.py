@@ -61,7 +61,8 @@ class ConditionalGenerator(keras.Model):
     def __init__(self, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> None:
         super().__init__()
         self.image_shape, self.num_classes, self.training_seed = tuple(image_shape), num_classes, seed
-        self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
+        # TensorFlow keeps variables of int32 in the memory of the CPU, where what XLA compiles for a GPU cannot reach.
+        self.step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
         self.built = True
 
     def set_updates(self, updates: Sequence[Update]) -> None:
@@ -145,6 +146,10 @@ class ConditionalGenerator(keras.Model):
         return int(tf.convert_to_tensor(self.step.value))
 
     @property
+    def _step_now(self) -> Tensor:
+        return tf.cast(self.step.value, tf.int32)
+
+    @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Means of the losses and other values since the last reset."""
         return list(self._means.values())
@@ -183,13 +188,13 @@ class ConditionalGenerator(keras.Model):
 
     def _step_seed(self) -> Tensor:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = tf.random.experimental.stateless_fold_in(tf.constant([self.training_seed, 0]), self.step.value)
+        seed = tf.random.experimental.stateless_fold_in(tf.constant([self.training_seed, 0]), self._step_now)
         return tf.random.experimental.stateless_fold_in(seed, tf.cast(replica, tf.int32))
 
     def _take_turn(self, update: Update, batch: Batch, seed: Tensor) -> None:
         if not update.is_scheduled:
             return self.improve(update, batch, seed)
-        step = self.step.value
+        step = self._step_now
         stop = tf.int32.max if update.stop is None else update.stop
         is_due = (step >= update.start) & (step < stop) & ((step - update.start) % update.every == 0)
         # A condition within the graph: a schedule never traces the step again.

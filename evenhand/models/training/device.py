@@ -3,8 +3,9 @@
 What `auto` chooses, and why:
 
 - distribution: one replica per accelerator when there are several, none otherwise.
-- xla: on accelerators only, where it has not been measured. On a CPU it made a step of some generators shorter and of
-  others longer (`polarity_gan` fivefold, `bagan` twelvefold); compiling takes from 10 s to minutes.
+- xla: on accelerators only, and not where results must repeat (`make_deterministic`), which is the default of a run. On
+  a CPU it made a step of some generators shorter and of others longer (`polarity_gan` fivefold, `bagan` twelvefold);
+  compiling takes from 10 s to minutes.
 - precision: float32 everywhere. On a CPU without bfloat16 arithmetic mixed_bfloat16 took four to ten times as long; on
   accelerators it has not been measured, so it is not chosen unasked.
 - steps per execution: `_STEPS_PER_EXECUTION`, and 1 on mirrored devices. It saves Python's share of a step and sets how
@@ -21,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -51,21 +52,6 @@ class ResolvedDevice:
     jit_compile: bool
     precision: str
     steps_per_execution: int
-
-    def make_deterministic(self) -> None:
-        """Operations give bit-equal results on one machine, or are refused.
-
-        Within XLA its own flag, which `import evenhand` sets, takes care of that. TensorFlow's switch is left alone
-        there: with it Keras compiles nothing by XLA, and some operations, such as the gradient of max pooling, cannot
-        be compiled (TensorFlow 2.21). What runs beside the compiled step, drawing and scoring, may then differ in the
-        last bits on an accelerator.
-
-        A process cannot leave TensorFlow's deterministic mode again. It orders its rewriting of graphs by the names of
-        layers, which Keras numbers within a process: what a process trains second may differ in the last bit from what
-        another trains first, unless `keras.backend.clear_session` comes before.
-        """
-        if not self.jit_compile:
-            tf.config.experimental.enable_op_determinism()
 
     @property
     def num_replicas(self) -> int:
@@ -97,6 +83,22 @@ class ResolvedDevice:
         }
 
 
+def make_deterministic(device: Device) -> None:
+    """Operations give bit-equal results on one machine, or are refused; before `resolve`.
+
+    With TensorFlow's switch for that, Keras compiles nothing by XLA, since some operations, such as the gradient of max
+    pooling, cannot be compiled with it (TensorFlow 2.21). Where XLA is asked for, its own flag, which `import evenhand`
+    sets, stands in for the switch; what runs on an accelerator beside the compiled step, drawing and scoring, may then
+    differ in the last bits.
+
+    A process cannot leave TensorFlow's deterministic mode again. It orders its rewriting of graphs by the names of
+    layers, which Keras numbers within a process: what a process trains second may differ in the last bit from what
+    another trains first, unless `keras.backend.clear_session` comes before.
+    """
+    if device.xla is not True:
+        tf.config.experimental.enable_op_determinism()
+
+
 def resolve(device: Device, model_name: str) -> ResolvedDevice:
     """Decides what `auto` means on this machine.
 
@@ -124,19 +126,19 @@ def resolve(device: Device, model_name: str) -> ResolvedDevice:
         steps = _STEPS_PER_EXECUTION[kind].get(model_name, _STEPS_PER_EXECUTION_ELSEWHERE[kind])
     return ResolvedDevice(
         distribution=distribution,
-        jit_compile=_compiles(kind == "accelerator" if device.xla == "auto" else device.xla),
+        jit_compile=_compiles(device.xla, kind),
         precision="float32" if device.precision == "auto" else device.precision,
         steps_per_execution=steps,
     )
 
 
-def _compiles(wanted: bool) -> bool:
+def _compiles(wanted: bool | Literal["auto"], kind: str) -> bool:
     """Whether XLA compiles the step, which Keras refuses in a process that is in TensorFlow's deterministic mode."""
-    if wanted and is_op_determinism_enabled():
-        _LOG.warning(
-            "XLA is left out: this process is in TensorFlow's deterministic mode, in which nothing is compiled"
-        )
-    return wanted and not is_op_determinism_enabled()
+    if is_op_determinism_enabled():
+        if wanted is True:
+            _LOG.warning("device.xla: nothing is compiled, since this process is in TensorFlow's deterministic mode")
+        return False
+    return kind == "accelerator" if wanted == "auto" else wanted
 
 
 @lru_cache(maxsize=1)
