@@ -11,7 +11,7 @@ import pytest
 from benchmarks.strategy_study import __main__ as command
 from benchmarks.strategy_study import sitting, units
 from benchmarks.strategy_study.arms import ARMS, AUGMENTATION, AUGMENTED, MAIN, chosen
-from benchmarks.strategy_study.development import development_archive
+from benchmarks.strategy_study.development import development_archive, read_variants
 from benchmarks.strategy_study.page import section, with_table
 from benchmarks.strategy_study.protocol import TABLES, Protocol
 from benchmarks.strategy_study.records import LINES, Record, Records
@@ -293,6 +293,14 @@ def test_trains_for_real_and_only_once(
     command.main([HIGH.name, *folders, *budget, "--tables-only"])
     with pytest.raises(SystemExit, match="no unit with these settings"):
         command.main([HIGH.name, *folders, "--tables-only"])
+
+
+def test_the_variants_that_the_page_tells_of_can_be_trained() -> None:
+    variants = {arm.name: arm for arm in read_variants(Path(command.__file__).with_name("variants.yaml"))}
+    assert {arm.kind for arm in variants.values()} == {"remedy", "synthetic"}
+    page = (command.DOCS / "results.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in variants)
+    assert [phase.share for phase in variants["pretrain_20+rand_augment"].plan().phases] == [0.2, 0.8]
 
 
 def test_development_keeps_to_the_training_images(
