@@ -122,6 +122,7 @@ def lay_out(config: RunConfig, output: Path, outcomes: Sequence[StageOutcome]) -
         config=config.model_dump(mode="json"),
         versions={name: version(name) for name in VERSIONS},
         seconds={outcome.name: outcome.seconds for outcome in outcomes},
+        processor_seconds={outcome.name: outcome.processor_seconds for outcome in outcomes},
         search=SearchPart.load(output, settled=digest(config.canonical_json())),
     )
     layout.write_index(output, outcomes)

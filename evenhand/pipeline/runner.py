@@ -19,9 +19,12 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 
+from evenhand.models.processor_time import ProcessorTime
 from evenhand.pipeline.stages import OnStage, StageEvent, StageOutcome
 
 Execution = metadata_store_pb2.Execution
+
+_PROCESSOR_SECONDS = "processor_seconds"
 
 
 class LocalRunner(LocalDagRunner):
@@ -72,10 +75,10 @@ class LocalRunner(LocalDagRunner):
                 executor_spec=runner_utils.extract_executor_spec(deployment, name),
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
             )
-            with _no_arguments():
+            with _no_arguments(), ProcessorTime() as processor:
                 info = node_launcher.launch()
             with metadata.Metadata(connection) as handle:
-                outcome, is_cached = _outcome(handle, name, info.execution_id)
+                outcome, is_cached = _outcome(handle, name, info.execution_id, processor.seconds)
             outcomes.append(outcome)
             seconds = time.monotonic() - start
             self._on_stage(StageEvent(name, index, len(nodes), "cached" if is_cached else "done", seconds))
@@ -93,8 +96,11 @@ def _no_arguments() -> Iterator[None]:
         sys.argv = arguments
 
 
-def _outcome(handle: Any, name: str, execution_id: int) -> tuple[StageOutcome, bool]:
-    """Reads from ML Metadata what an execution gave and how long the work took when it was done."""
+def _outcome(handle: Any, name: str, execution_id: int, processor_seconds: float) -> tuple[StageOutcome, bool]:
+    """Reads from ML Metadata what an execution gave and how long the work took when it was done.
+
+    What a new execution took of the processor is written there first, for the runs that will reuse it.
+    """
     [execution] = handle.store.get_executions_by_id([execution_id])
     artifacts = {
         key: values[0] for key, values in execution_lib.get_output_artifacts(handle, execution_id).items() if values
@@ -102,10 +108,14 @@ def _outcome(handle: Any, name: str, execution_id: int) -> tuple[StageOutcome, b
     is_cached = execution.last_known_state == Execution.CACHED
     producer = _producer(handle, [artifact.id for artifact in artifacts.values()]) if is_cached else execution
     seconds = (producer.last_update_time_since_epoch - producer.create_time_since_epoch) / 1000
+    if not is_cached:
+        producer.custom_properties[_PROCESSOR_SECONDS].double_value = processor_seconds
+        handle.store.put_executions([producer])
     return (
         StageOutcome(
             name=name,
             seconds=round(seconds, 3),
+            processor_seconds=round(producer.custom_properties[_PROCESSOR_SECONDS].double_value, 3),
             outputs={key: artifact.uri for key, artifact in artifacts.items()},
             properties={
                 key: {

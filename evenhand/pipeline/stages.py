@@ -33,12 +33,14 @@ class StageOutcome:
     Attributes:
       name: the node's id.
       seconds: the time its work took when it was done, also when it is cached now.
+      processor_seconds: of all cores together, in the attempt that ended.
       outputs: output key -> folder of its artifact.
       properties: output key -> the artifact's custom properties that are text.
     """
 
     name: str
     seconds: float
+    processor_seconds: float
     outputs: Mapping[str, str]
     properties: Mapping[str, Mapping[str, str]]
 

@@ -23,6 +23,7 @@ def write_result(
     config: Mapping[str, Any],
     versions: Mapping[str, str],
     seconds: Mapping[str, float],
+    processor_seconds: Mapping[str, float],
     search: SearchPart | None = None,
 ) -> Result:
     """Completes the result of the BalanceReport artifact and lays it, with its reports, into the output folder.
@@ -34,13 +35,14 @@ def write_result(
       config: the resolved config, whose `name` is the run's.
       versions: versions by package.
       seconds: time by stage.
+      processor_seconds: of all cores together, by stage.
       search: what was tried before; None where nothing was searched.
 
     Returns:
       The completed result.
     """
     result = Result.load(evidence).completed(str(config["name"]), config, versions, seconds)
-    result = result.model_copy(update={"search": search})
+    result = result.model_copy(update={"processor_seconds": dict(processor_seconds), "search": search})
     replace_text(output / result_file.FILE_NAME, result.to_json())
     for name in (samples.FILE_NAME, copy_pairs.FILE_NAME, filter_pictures.FILE_NAME):
         if (evidence / name).exists():

@@ -70,7 +70,9 @@ def _model(result: Result) -> Iterator[str]:
     yield f"- Budget: {strategy.steps} gradient steps in all, as every network of the run may take{told}."
     yield f"- Seeds: {', '.join(str(repeat.seed) for repeat in strategy.repeats)}."
     if result.seconds:
-        yield f"- Time of all stages, every strategy and the generator together: {sum(result.seconds.values()):.0f} s."
+        hours = sum(result.processor_seconds.values()) / 3600
+        time = f"{sum(result.seconds.values()):.0f} s" + (f", {hours:.2f} core-hours" if hours else "")
+        yield f"- Time of all stages, every strategy and the generator together: {time}."
     if result.versions:
         yield f"- Software: {', '.join(f'{cell(name)} {cell(number)}' for name, number in result.versions.items())}."
 

@@ -141,6 +141,8 @@ class Result(_Part):
     """Versions of evenhand and of what it stands on."""
     seconds: dict[str, float]
     """Time of each stage; a stage that was reused keeps its first time."""
+    processor_seconds: dict[str, float] = Field(default_factory=dict)
+    """Processor time of each stage, all cores together, in the attempt that ended."""
     confidence: float = 0.95
     """Level of every interval and verdict."""
     data: DataPart

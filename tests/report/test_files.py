@@ -80,7 +80,12 @@ def test_finish_writes_result_and_reports_and_draws_them_again(
     (evidence / "result.json").write_text(build_result(make_evidence()).to_json(), encoding="utf-8")
     samples.write_samples(evidence / samples.FILE_NAME, [samples.Sample("digit 0", "real", "digits/1", b"png")])
     result = finish.write_result(
-        output, evidence, config={"name": "demo", "seed": 3}, versions={"evenhand": "0.1.0"}, seconds={"Trainer": 2.0}
+        output,
+        evidence,
+        config={"name": "demo", "seed": 3},
+        versions={"evenhand": "0.1.0"},
+        seconds={"Trainer": 2.0},
+        processor_seconds={"Trainer": 3.5},
     )
     assert result.name == "demo"
     assert Result.load(output) == result
@@ -89,6 +94,7 @@ def test_finish_writes_result_and_reports_and_draws_them_again(
     assert finish.write_report(output) == output / "report.html"
     assert (output / "report.html").read_text(encoding="utf-8") == first
     assert "digits/1" in first
+    assert "2.0 s in all, 0.00 core-hours" in first and "3.5 s" in first
     assert sorted(path.name for path in output.iterdir()) == [
         "report.html",
         "report.md",
