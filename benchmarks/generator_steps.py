@@ -72,6 +72,8 @@ def build(case: Case, settings: Device) -> tuple[ConditionalGenerator, tf.data.D
     with device.scope():
         model = module.build(module.Options(), case.table, seed=0)
         model.prepare(jit_compile=device.jit_compile, steps_per_execution=device.steps_per_execution)
+    # The steps of a warm-up, in which an auto-encoder learns alone, are the fewest and the shortest.
+    model.step.assign(model.warm_up)
     return model, real_batches(model, case, 1).cache().repeat()
 
 
@@ -167,7 +169,7 @@ def main() -> None:
     head = ("generator", "a step, ms", "its updates, ms", "input, ms", "draws, images/s", *list(SETTINGS)[1:])
     tell(
         "Training steps of the generators",
-        "generator_steps",
+        f"generator_steps --size {arguments.size} --channels {arguments.channels} --batch {arguments.batch}",
         f"{arguments.size} px, {arguments.channels} channel(s), batches of {arguments.batch}, default options, on "
         f"{machine()}. The step is in float32, without XLA, four in an execution; the last columns tell how many times "
         "as long it takes with one setting changed (median, least and most of three turns). Updates were measured "

@@ -235,9 +235,10 @@ class Study:
 def page_of(key: str, rows: list[dict[str, Any]], real_score: float, core_minutes: float) -> str:
     """The rows as Markdown, the best accuracy score first, what was found, and pictures."""
     last = max(row["date"] for row in rows)
+    where = "" if TASKS[key].file is None else " --data FOLDER"
     made = (
-        f"{TASKS[key].says}, by `python -m benchmarks.generators {key}` with {core_minutes:g} minutes of one core for "
-        f"each training, seed {rows[0]['seed']}, on {machine()}, {last}."
+        f"{TASKS[key].says}, by `python -m benchmarks.generators {key}{where} --core-minutes {core_minutes:g}` (so "
+        f"long of one core for each training), seed {rows[0]['seed']}, on {machine()}, {last}."
     )
     real = f"A classifier trained on the same real images, every class alike often, scores {real_score:.1%}."
     measured = ("steps", "steps a core-s", "drawn a core-s", "FID-style", "density", "coverage", "accuracy score")

@@ -81,9 +81,10 @@ def table_of(rows: list[dict[str, Any]], real_score: float) -> str:
     """The means over seeds and each seed, as Markdown."""
     last = max(row["date"] for row in rows)
     lines = [
-        f"`spade` on Sign Language Digits (32 pixels, colour, every class as it comes) with MediaPipe's key points; "
-        f"{rows[0]['steps']:,} steps of {BATCH_SIZE} for every arm, seeds {', '.join(map(str, SEEDS))}, by "
-        f"`python -m benchmarks.spade_losses` on {machine()}, {last}. A classifier "
+        "`spade` on Sign Language Digits (32 pixels, colour, not thinned, balanced batches) with MediaPipe's key "
+        f"points; {rows[0]['steps']:,} steps of {BATCH_SIZE} for every arm, seeds {', '.join(map(str, SEEDS))}, by "
+        f"`python -m benchmarks.spade_losses --data FOLDER --hand-model FILE --steps {rows[0]['steps']}` "
+        f"on {machine()}, {last}. A classifier "
         f"trained on the real images scores {real_score:.1%}. Means, and each seed in brackets.",
         "",
         "| judges' loss | FID-style | density | coverage | accuracy score |",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from evenhand.models.outside_inputs import fingerprint
 from evenhand.models.sample_generator import DrawsImages
 from evenhand.models.training.conditional_generator import ConditionalGenerator
 from evenhand.models.training.device import check_batch_size, make_deterministic, resolve
+from evenhand.models.training.findings import cut_off
 from evenhand.models.training.generator_training import GeneratorTraining
 from evenhand.models.training.identity import training_identity
 from evenhand.models.training.monitor import Assessment
@@ -131,6 +132,9 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
             identity = training_identity(settings, (images, held_out))
         training = GeneratorTraining(model, images, held_out, config, seed, state_dir, logs, identity)
         history, assessment = training.run()
+        if assessment is not None:
+            found = (*assessment.findings, *cut_off(options, config.steps))
+            assessment = replace(assessment, findings=found)
     model.prepare_to_sample(images)
     return GeneratorRun(
         model=model,

@@ -31,7 +31,7 @@ class Options(Section):
     """Options of `diffusion`; those not given are those of the size.
 
     Attributes:
-      size: `tiny` for two processor cores, `small`, or `paper`, EDM's network for CIFAR-10 and its training,
+      size: `tiny` for two processor cores, `small`, or `paper`, EDM's network for CIFAR-10 and its rates,
         with a `generator.batch_size` of 512.
       objective: what the network learns: `edm`, to denoise, or `flow`, the velocity from image to noise.
       width: filters at the first level.

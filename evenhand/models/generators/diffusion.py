@@ -17,8 +17,9 @@ for images whose label was not dropped. The paper multiplies by the time t where
 in (0, 1) of the noise level among those of training, which for the paper's uniform times is t / T. Its predictions are
 of the noise; ours are what F gives, which in EDM equals the weighted difference of the denoised images.
 
-The paper of EDM zeroes gradients that are not finite numbers. Here a loss that is no finite number ends the training,
-and gradients are clipped instead.
+The paper of EDM zeroes gradients that are not finite numbers, mirrors images and draws the noise level of each image
+by itself. Here a loss that is no finite number ends the training, gradients are clipped instead, nothing is mirrored
+unless `flips` says so, and the levels of a batch are spread evenly over their law (stratified), `size: paper` included.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """ReACGAN: BigGAN's residual networks, and a discriminator that classifies by comparing images with each other.
 
-The generator of "Mitigating data imbalance in hand shape classification" (S1), which trains it on all images, draws
-1000 of each class, pre-trains the classifier on them and fine-tunes it on real ones. The method is that of Kang, Shim,
-Cho and Park, Rebooting ACGAN, 2021 (arXiv 2111.01118), with its code (POSTECH-CVLab/PyTorch-StudioGAN).
+The generator of "Bringing Balance to Hand Shape Classification: Mitigating Data Imbalance Through Generative Models"
+(S1), which trains it on all images, draws 1000 of each class, pre-trains the classifier on them and fine-tunes it on
+real ones. The method is that of Kang, Shim, Cho and Park, Rebooting ACGAN, 2021 (arXiv 2111.01118), with its code
+(POSTECH-CVLab/PyTorch-StudioGAN).
 
 The discriminator gives an image x a logit D(x) and an embedding f(x). With y the class, proxies v of the classes and
 D2D the data-to-data cross-entropy (equation 8; `losses.d2d_cross_entropy`) of the embeddings in a batch,
@@ -17,8 +18,8 @@ Where paper and code differ, or are open: the code's D2D subtracts a constant fr
 (`d2d_variant: studiogan`); ours is the equation. The code draws the classes of synthetic images uniformly while real
 ones come as they are, which on a long tail teaches the discriminator that a rare class is a synthetic one; here
 synthetic images have the labels of the real batch. The code mirrors images at random, which some classes do not
-survive; ours never does. It copies the generator into its average up to a certain step and then averages at once at
-full decay; ours reaches that decay gradually (`WeightAverage`).
+survive; ours does not unless `augmentation` holds `flip`. It copies the generator into its average up to a certain step
+and then averages at once at full decay; ours reaches that decay gradually (`WeightAverage`).
 
 With `size: paper`, whatever is not given is that of the code's configuration for the resolution (`PAPER`), and the
 number of parameters is that of its logs. It also takes batches of 128, 1024 and 256 images and 100 000, 100 000 and

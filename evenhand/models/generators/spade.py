@@ -1,8 +1,8 @@
 """SPADE: a generator that draws a hand from its pose, and so can draw a rare sign in new poses.
 
-Paper: "Re-Balancing of Sign Language Handshapes with GANs" (S1), the pose-conditioned generator; Park et al., Semantic
-Image Synthesis with Spatially-Adaptive Normalization (SPADE), 2019, with its code (NVlabs/SPADE). It needs
-`data.keypoints`.
+Paper: "Bringing Balance to Hand Shape Classification: Mitigating Data Imbalance Through Generative Models" (S1), the
+pose-conditioned generator; Park et al., Semantic Image Synthesis with Spatially-Adaptive Normalization (SPADE), 2019,
+with its code (NVlabs/SPADE). It needs `data.keypoints`.
 
 The pose, 21 key points as maps, sets gain and bias of each normalisation at each place (SPADE, equation 1; see
 `SpatialNormalization`). Judges of patches at several scales see image and pose beside each other. With scores D of real

@@ -167,7 +167,6 @@ class SpectralConv2D(_SpectralLayer):
         }
 
 
-@keras.saving.register_keras_serializable(package="evenhand")
 def class_proxies(num_classes: int, size: int, seed: int) -> SpectralEmbedding:
     """ReACGAN's proxies: a vector of each class, orthogonal at first, in float32 whatever the precision; built."""
     proxies = SpectralEmbedding(
@@ -177,6 +176,7 @@ def class_proxies(num_classes: int, size: int, seed: int) -> SpectralEmbedding:
     return proxies
 
 
+@keras.saving.register_keras_serializable(package="evenhand")
 class SpectralEmbedding(_SpectralLayer):
     """A table of vectors, one a class, that is spectrally normalised as a whole.
 

@@ -174,7 +174,11 @@ class MonitorCallback(keras.callbacks.Callback):
             self._best.put_back()
             kept = kept if self._best.step is None else self._best.step
         row, diversity = self._judge(kept, *self._draw())
-        found = [*findings.collapse(diversity, self._images.class_names), *findings.saturation(history)]
+        found = [
+            *findings.collapse(diversity, self._images.class_names),
+            *findings.decline(self.rows, kept, SCORE),
+            *findings.saturation(history),
+        ]
         return Assessment(
             extractor=self._reference.extractor.name,
             reference=self._reference.name,
