@@ -133,7 +133,7 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
         training = GeneratorTraining(model, images, held_out, config, seed, state_dir, logs, identity)
         history, assessment = training.run()
         if assessment is not None:
-            found = (*assessment.findings, *cut_off(options, config.steps))
+            found = (*assessment.findings, *cut_off(getattr(model, "options", options), config.steps))
             assessment = replace(assessment, findings=found)
     model.prepare_to_sample(images)
     return GeneratorRun(

@@ -234,6 +234,19 @@ def test_progress_and_tensorboard_are_told(images, tmp_path):
     assert {"loss", "accuracy", "learning_rate"} <= tags
 
 
+def test_the_logs_of_a_training_that_went_on_begin_at_its_beginning(images, tmp_path):
+    for folder in ("first", "second"):
+        train_classifier(images, REAL, config(), steps=20, state_dir=tmp_path / "state", log_dir=tmp_path / folder)
+    steps = {
+        event.step
+        for file in (tmp_path / "second").glob("events.*")
+        for event in tf.compat.v1.train.summary_iterator(str(file))
+        for value in event.summary.value
+        if value.tag == "loss"
+    }
+    assert steps == {12, 20}
+
+
 def test_a_loss_that_explodes_is_told_in_words(images):
     with pytest.raises(
         UserError, match=r"training\.learning_rate: .*'train classifier' was not finite by step .*lower"

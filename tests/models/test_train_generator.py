@@ -93,6 +93,19 @@ def test_progress_and_logs(tmp_path: Path) -> None:
     assert {value.tag for event in events for value in event.summary.value} >= {"generator_loss", "discriminator_loss"}
 
 
+def test_the_logs_of_a_training_that_went_on_begin_at_its_beginning(tmp_path: Path) -> None:
+    options = {"variant": "mlp_cgan_relu"}
+    train(110, options=options, state_dir=tmp_path / "state", log_dir=tmp_path / "first")
+    train(160, options=options, state_dir=tmp_path / "state", log_dir=tmp_path / "second")
+    logged: dict[str, set[int]] = {}
+    for path in (tmp_path / "second").glob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                logged.setdefault(value.tag, set()).add(event.step)
+    assert logged["generator_loss"] == {50, 100, 110, 150, 160}
+    assert {110, 160} <= logged["frechet_distance"]
+
+
 def test_any_steps_per_execution_gives_the_same_weights() -> None:
     one = train(7, device=Device(steps_per_execution=1))
     many = train(7, device=Device(steps_per_execution=4))

@@ -18,6 +18,7 @@ from evenhand.data.image_table import ImageTable
 from evenhand.errors import UserError
 from evenhand.models.training.checkpoint import to_array
 from evenhand.models.training.classification import SharedClassifier
+from evenhand.models.training.fit_callbacks import write_scalars
 
 _EVERY_STEPS = 10
 
@@ -86,9 +87,7 @@ class Log(keras.callbacks.Callback):
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Writes values for TensorBoard."""
         if self._writer is not None:
-            with self._writer.as_default(step=step):
-                for name, value in values.items():
-                    tf.summary.scalar(name, value)
+            write_scalars(self._writer, {"step": step, **values})
 
     def write_image(self, step: int, name: str, image: NDArray[np.uint8]) -> None:
         """Writes uint8[h, w, 1 or 3] for TensorBoard."""
@@ -114,6 +113,10 @@ class Log(keras.callbacks.Callback):
         """Goes on from what a checkpoint held."""
         self.rows, self.seconds = list(state["rows"]), float(state["seconds"])
         self._logged_at = int(state["logged_at"])
+        # The folder may be another than that of the training that was interrupted.
+        for row in self.rows:
+            if self._writer is not None:
+                write_scalars(self._writer, row)
         self._shared.model.window = state["window"]
 
     def _tell(self, step: int, values: Mapping[str, float]) -> None:

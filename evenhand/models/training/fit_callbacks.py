@@ -15,6 +15,14 @@ from evenhand.errors import UserError
 from evenhand.models.training.checkpoint import to_array
 
 
+def write_scalars(writer: Any, row: Mapping[str, float]) -> None:
+    """Writes the values of a row for TensorBoard, at its `step`."""
+    with writer.as_default(step=int(row["step"])):
+        for name, value in row.items():
+            if name != "step":
+                tf.summary.scalar(name, value)
+
+
 class HistoryCallback(keras.callbacks.Callback):
     """Logs the mean of each metric over every so many steps; raises as soon as one is not a number.
 
@@ -49,6 +57,9 @@ class HistoryCallback(keras.callbacks.Callback):
         self._best_step = best_step
         self.rows: list[dict[str, float]] = [dict(row) for row in history]
         self._writer = None if log_dir is None else tf.summary.create_file_writer(str(log_dir))
+        # A training that goes on may write to another folder than the one that was interrupted.
+        for row in self.rows:
+            self._write(row)
 
     def on_train_begin(self, logs: Any = None) -> None:
         progress.advance(self._task, self._step(), self._steps)
@@ -85,10 +96,11 @@ class HistoryCallback(keras.callbacks.Callback):
     def _log(self, step: int, values: Mapping[str, float]) -> None:
         self.rows.append({"step": step, **values})
         self.model.reset_metrics()
+        self._write(self.rows[-1])
+
+    def _write(self, row: Mapping[str, float]) -> None:
         if self._writer is not None:
-            with self._writer.as_default(step=step):
-                for name, value in values.items():
-                    tf.summary.scalar(name, value)
+            write_scalars(self._writer, row)
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._writer is not None:

@@ -21,6 +21,7 @@ from evenhand.models.sample_generator import DrawsImages, draw_each
 from evenhand.models.training import findings
 from evenhand.models.training.best_weights import BestWeights
 from evenhand.models.training.conditional_generator import ConditionalGenerator
+from evenhand.models.training.fit_callbacks import write_scalars
 
 SCORE = "frechet_distance"
 
@@ -148,6 +149,9 @@ class MonitorCallback(keras.callbacks.Callback):
     def resume(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Goes on from the scores of the training so far; `variables` were restored."""
         self.rows = [dict(row) for row in rows]
+        if self._writer is not None:
+            for row in self.rows:
+                write_scalars(self._writer, row)
         if self._best is not None:
             self._best.resume([row for row in self.rows if self._has_learnt(row["step"])], SCORE)
 
@@ -208,10 +212,8 @@ class MonitorCallback(keras.callbacks.Callback):
     def _write(
         self, writer: Any, row: Mapping[str, float], images: NDArray[np.uint8], labels: NDArray[np.int32]
     ) -> None:
+        write_scalars(writer, row)
         with writer.as_default(step=int(row["step"])):
-            for name, value in row.items():
-                if name != "step":
-                    tf.summary.scalar(name, value)
             for name, norm in weight_norms(self._generator).items():
                 tf.summary.scalar(name, norm)
             grids = sample_grids(images, labels)
