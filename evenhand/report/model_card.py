@@ -12,7 +12,7 @@ from evenhand.report.markdown import cell
 from evenhand.report.result import Result
 from evenhand.report.scores_part import SplitResult
 from evenhand.report.verdict import MINIMUM_SEEDS, judge, percent, points, scope
-from evenhand.report.view import role
+from evenhand.report.view import role, word
 
 
 def model_card(result: Result) -> str:
@@ -157,7 +157,7 @@ def _verdict(result: Result) -> Iterator[str]:
             f"{role(c)} ({cell(c.versus_name)})",
             points(c.balanced_accuracy_change),
             f"{points(c.low)} to {points(c.high)}",
-            c.verdict,
+            word(c),
         )
         for c in (judgement.main, *judgement.others)
     ]

@@ -27,7 +27,7 @@ from evenhand.report.result import Result
 from evenhand.report.samples import Sample
 from evenhand.report.scores_part import ClassResult
 from evenhand.report.verdict import class_scope, headline, label_control, percent, points, scope, tone
-from evenhand.report.view import SYMBOLS, ClassRow, View, arrange, role
+from evenhand.report.view import SYMBOLS, ClassRow, View, arrange, role, word
 
 _STYLES = {"helped": "green", "hurt": "red", "no evidence": "dim"}
 
@@ -41,7 +41,7 @@ def template_environment(autoescape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, points=points, role=role, seconds=_duration)
+    environment.filters.update(percent=percent, points=points, role=role, word=word, seconds=_duration)
     environment.filters.update(stroke=figures.stroke, swatch=figures.swatch)
     environment.globals.update(symbols=SYMBOLS, interval=_interval, legible=lambda name: name.replace("_", " "))
     return environment

@@ -47,12 +47,16 @@ class StrategyRow:
       result: its scores.
       is_selected: whether its model is pushed.
       versus_baseline: its comparison with the baseline; None for the baseline itself.
+      versus_matched: with the same training on real images alone; None for a strategy on real images.
+      versus_remedy: with the best remedy without synthetic images; None for a strategy on real images.
     """
 
     name: str
     result: StrategyResult
     is_selected: bool
     versus_baseline: ComparisonPart | None
+    versus_matched: ComparisonPart | None
+    versus_remedy: ComparisonPart | None
 
     @property
     def kind(self) -> str:
@@ -106,12 +110,19 @@ def arrange(result: Result) -> View:
         for k, counts in enumerate(result.data.classes)
     ]
     rows.sort(key=lambda row: -row.train)
-    against = {c.strategy: c for c in result.comparison if c.versus == "baseline"}
+    against = {(c.strategy, c.versus): c for c in result.comparison}
     return View(
         judgement=judgement,
         classes=tuple(rows),
         strategies=tuple(
-            StrategyRow(name, strategy, name == result.selected, against.get(name))
+            StrategyRow(
+                name,
+                strategy,
+                name == result.selected,
+                versus_baseline=against.get((name, "baseline")),
+                versus_matched=against.get((name, "matched")),
+                versus_remedy=against.get((name, "best_remedy")),
+            )
             for name, strategy in result.strategies.items()
         ),
         class_verdicts={
@@ -119,6 +130,13 @@ def arrange(result: Result) -> View:
             for verdict in SYMBOLS
         },
     )
+
+
+def word(comparison: ComparisonPart) -> str:
+    """Its verdict in a word: only the same training without synthetic images tells whether these helped."""
+    if comparison.versus == "matched":
+        return comparison.verdict
+    return {"helped": "better", "hurt": "worse", "no evidence": "no evidence"}[comparison.verdict]
 
 
 def role(comparison: ComparisonPart) -> str:

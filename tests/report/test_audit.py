@@ -86,7 +86,21 @@ def test_words_say_what_share_is_no_evidence() -> None:
 def test_the_test_of_data_copying_goes_by_its_p(statistic: float, p: float, words_for_it: str) -> None:
     """Over ten classes alike in size C_T varies by a third of what one class's z does."""
     seen = part().model_copy(update={"data_copying": DataCopyingPart(statistic=statistic, p=p)})
-    assert words_for_it in words.sentences(seen)[-1] and f"p = {p:.2g}" in words.sentences(seen)[-1]
+    said = words.sentences(seen)[-1]
+    assert words_for_it in said
+    assert f"one-sided p = {min(p, 1 - p):.2g} " in said if p < 1.0 else "one-sided p below 1e-15" in said
+
+
+def test_classes_that_the_mean_hides_are_named() -> None:
+    rows = [part().per_class[0].model_copy(update={"class_": f"c{n}", "data_copying_z": -4.0 - n}) for n in range(10)]
+    hidden = part().model_copy(
+        update={"per_class": (*rows, part().per_class[1]), "data_copying": DataCopyingPart(statistic=2.4, p=1.0)}
+    )
+    said = words.sentences(hidden)
+    assert "In these classes the images lie nearer" in said[-2] and "farther from" in said[-1]
+    assert "c9 (z = -13.0), c8 (z = -12.0)" in said[-2] and said[-2].endswith("and 2 more.")
+    far = part().model_copy(update={"per_class": part().per_class[1:]})
+    assert not any("what copying looks like" in sentence for sentence in words.sentences(far))
 
 
 def test_the_page_shows_pairs_with_escaped_names(result: Result) -> None:

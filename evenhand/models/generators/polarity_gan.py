@@ -19,10 +19,9 @@ Where the paper contradicts itself or is silent, this is our reading:
    complement; the negative of cross-entropy has no bound.
 3. Equation 5 has no constraint on D, lines 4, 7 and 11 have targets. `loss: wasserstein` is equation 5 with a gradient
    penalty of weight 10 on F's features; `ls` is GAMO, with mean squares for all.
-4. The weights of equations 5 and 6 are those of sampling: p_i for real images under `generator.sampling: instance`
-   (not under the default, `balanced`), and p_k - p_i for synthetic ones. Under a Wasserstein loss, a class that weighs
-   unlike on both sides lets a critic that knows it grow without bound; so each real image meets a synthetic one of its
-   class, both weighed by line 6's law.
+4. The weights of equations 5 and 6 are those of sampling: p_i for real images (`sampling: instance`, not the default),
+   p_k - p_i for synthetic ones. Under a Wasserstein loss, a class that weighs unlike on both sides lets a critic that
+   knows it grow without bound; so each real image meets a synthetic one of its class, both weighed by line 6's law.
 5. C maximises the likelihood of the true class, on real and on synthetic images alike.
 6. Equation 3 lacks an index of P: a is the softmax over the images of the class.
 7. Line 4 judges F(X), line 7 G itself: F stands before C and D for both. F learns from real images alone (line 2); S4
