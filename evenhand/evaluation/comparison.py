@@ -30,14 +30,14 @@ class ClassChange:
       change: recall of the strategy minus that of the reference, in [-1, 1]; None without test images.
       low: lower end of the change's interval.
       high: upper end of the change's interval.
-      p: p-value after Holm's correction over the classes.
+      p: p-value after Holm's correction over the classes that can be ranked; `p_raw` where `reason` is given.
       p_raw: p-value of this class alone; with several seeds the larger of McNemar's and Student's t's.
       verdict: `helped` or `hurt` where `p` is below 1 - confidence, else `no evidence`.
       reason: why no ranking was drawn at all; None where one could be.
       cohens_g: effect size of McNemar's test, in [-0.5, 0.5]; None where the two differ on no image.
       odds_ratio: images that only the strategy recognises over those that only the reference does; None without such.
       needed_images: test images of the class on which a change of 5 points would be seen in 4 of 5 cases where no other
-        class changes; None without test images.
+        class changes, beside the classes that can be ranked now; None without test images.
     """
 
     name: str
@@ -112,8 +112,9 @@ def compare(
 
     The interval of the balanced accuracy change is that of `change_interval`: with one seed a paired bootstrap,
     stratified by class, with several one that holds the doubt about seeds as well.
-    Each class is tested by McNemar's exact test with Holm's correction. With several seeds that test (`sign_flip`)
-    speaks of these models, so that the larger of its p-value and that of Student's t over seeds and images counts.
+    Each class is tested by McNemar's exact test with Holm's correction over the classes of `MINIMUM_TEST_IMAGES` or
+    more. With several seeds that test (`sign_flip`) speaks of these models, so that the larger of its p-value and that
+    of Student's t over seeds and images counts.
 
     Args:
       labels: int[n], the true classes, each in [0, c).
@@ -133,9 +134,17 @@ def compare(
     sides = _blocks(labels, predictions, reference, len(class_names))
     crossed = [over_seeds([a], [b], np.ones(1)) if len(a) > 1 and a.shape[1] else None for a, b in sides]
     raw = np.array([_p(a, b, seen) for (a, b), seen in zip(sides, crossed, strict=True)])
+    # A class that is never ranked raises no false alarm, so that the others need not pay for it.
+    ranked = np.array([a.shape[1] >= MINIMUM_TEST_IMAGES for a, _ in sides])
+    corrected = raw.copy()
+    corrected[ranked] = holm(raw[ranked])
+    # With the images that it needs, a class too small to rank would be one more.
+    families = ranked.sum() + ~ranked
     per_class = tuple(
-        _class_change(name, a, b, seen, (float(p), float(p_raw)), confidence, len(sides))
-        for name, (a, b), seen, p, p_raw in zip(class_names, sides, crossed, holm(raw), raw, strict=True)
+        _class_change(name, a, b, seen, (float(p), float(p_raw)), confidence, int(family))
+        for name, (a, b), seen, p, p_raw, family in zip(
+            class_names, sides, crossed, corrected, raw, families, strict=True
+        )
     )
     balanced = _change(sides, np.ones(len(sides)), confidence, seed, num_resamples)
     assert balanced is not None, "there are test images"
@@ -218,9 +227,19 @@ def _class_change(
     crossed: ChangeOverSeeds | None,
     p_values: tuple[float, float],
     confidence: float,
-    num_classes: int,
+    family: int,
 ) -> ClassChange:
-    """Change of one class from bool[seeds, images] of either side; p-values with and without Holm's correction."""
+    """Change of one class from bool[seeds, images] of either side.
+
+    Args:
+      name: of the class.
+      a: of the strategy.
+      b: of the reference.
+      crossed: the change over seeds and images; None with one seed.
+      p_values: with and without Holm's correction.
+      confidence: the level.
+      family: classes that are corrected for.
+    """
     p, p_raw = p_values
     num_seeds, num_images = a.shape
     if num_images == 0:
@@ -244,5 +263,5 @@ def _class_change(
         reason,
         cohens_g=cohens_g(only_a, only_b),
         odds_ratio=odds_ratio(only_a, only_b),
-        needed_images=needed_images((only_a + only_b) / num_images, confidence=1 - (1 - confidence) / num_classes),
+        needed_images=needed_images((only_a + only_b) / num_images, confidence=1 - (1 - confidence) / family),
     )

@@ -22,7 +22,8 @@ class ClassComparison(Part):
     high: Change | None
     """Upper end of that interval."""
     p: Share
-    """p-value of McNemar's exact test (several seeds: the larger of it and Student's t's) after Holm's correction."""
+    """p-value of McNemar's exact test (several seeds: the larger of it and Student's t's) after Holm's correction over
+    the classes that can be ranked; `p_raw` where the class cannot."""
     p_raw: Share
     """p-value before that correction."""
     verdict: Verdict

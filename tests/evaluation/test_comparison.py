@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from evenhand.evaluation.comparison import compare, holm, mcnemar, sign_flip
+from evenhand.evaluation.needed_images import needed_images
 
 
 def test_mcnemar_of_a_worked_example() -> None:
@@ -103,6 +104,27 @@ def test_no_ranking_is_drawn_from_few_test_images() -> None:
     assert (few.verdict, many.verdict) == ("no evidence", "helped")
     assert few.p < 0.05
     assert few.reason == "only 9 test images, too few to rank"
+
+
+def test_classes_too_small_to_rank_do_not_hide_the_others() -> None:
+    # 8 of 40 images gained and none lost: p = 2 / 2^8 = 1/128. Corrected for all 22 classes it would be 0.17.
+    labels = np.repeat(np.arange(22), [40, 40, 9, *[3] * 19])
+    reference = labels.copy()
+    reference[:8] = 1
+    reference[labels == 2] = 0
+    gained, same, tiny, *_ = compare(labels, labels, reference, [f"class {k}" for k in range(22)]).per_class
+    assert (gained.p_raw, gained.p, gained.verdict) == (pytest.approx(1 / 128), pytest.approx(2 / 128), "helped")
+    assert (same.p, same.verdict) == (1.0, "no evidence")
+    assert tiny.p == tiny.p_raw == pytest.approx(2 / 2**9)
+    assert (tiny.verdict, tiny.reason) == ("no evidence", "only 9 test images, too few to rank")
+    assert gained.needed_images == needed_images(8 / 40, confidence=1 - 0.05 / 2)
+    assert tiny.needed_images == needed_images(1.0, confidence=1 - 0.05 / 3)
+
+
+def test_where_no_class_can_be_ranked_none_is() -> None:
+    comparison = compare(np.repeat([0, 1], 9), np.repeat([0, 1], 9), np.repeat([1, 0], 9), ["a", "b"])
+    assert [(row.p, row.verdict) for row in comparison.per_class] == [(2 / 2**9, "no evidence")] * 2
+    assert comparison.per_class[0].needed_images == needed_images(1.0)
 
 
 def test_a_class_without_test_images_has_no_change() -> None:
