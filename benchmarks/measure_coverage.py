@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from benchmarks.pages import DOCS, write_section
+from evenhand.evaluation.comparison import MINIMUM_TEST_IMAGES
 from evenhand.evaluation.confusion import confusion_matrix, measure_confusion
 from evenhand.evaluation.measure_changes import MEASURES, measure_changes
 
@@ -61,6 +62,9 @@ class World:
         sides = self.answers(rng, labels, POPULATION_SEEDS if self.spread else 4)
         found = measure_confusion([[confusion_matrix(labels, row, 6) for row in side] for side in sides])
         values = np.stack([getattr(found, name) for name in MEASURES])
+        # Only classes that can be ranked stand for the worst; where there are none, all do.
+        ranked = [k for k, size in enumerate(self.sizes) if size >= MINIMUM_TEST_IMAGES] or list(range(6))
+        values[MEASURES.index("worst_class_recall")] = found.recall[..., ranked].min(axis=-1)
         change: NDArray[np.float64] = (values[:, 0] - values[:, 1]).mean(axis=1)
         return change
 

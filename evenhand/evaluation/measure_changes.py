@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from evenhand.evaluation.bootstrap import NUM_RESAMPLES, chunk_sizes
 from evenhand.evaluation.change_interval import ChangeOverSeeds, freedom_over_seeds
-from evenhand.evaluation.comparison import Change
+from evenhand.evaluation.comparison import MINIMUM_TEST_IMAGES, Change
 from evenhand.evaluation.confusion import measure_margins
 
 MEASURES = ("accuracy", "macro_f1", "weighted_f1", "geometric_mean", "matthews", "worst_class_recall")
+
+
+@dataclass(frozen=True)
+class MeasuredChange(Change):
+    """A change of a measure over all classes.
+
+    Attributes:
+      reason: why there is no verdict at all; None where there is one.
+    """
+
+    reason: str | None = None
 
 
 def measure_changes(
@@ -26,8 +37,11 @@ def measure_changes(
     confidence: float = 0.95,
     seed: int = 0,
     num_resamples: int = NUM_RESAMPLES,
-) -> dict[str, Change]:
+) -> dict[str, MeasuredChange]:
     """The change of each of `MEASURES`, with the interval of a paired bootstrap, stratified by class.
+
+    Which class is the worst is a ranking, so that only classes of `MINIMUM_TEST_IMAGES` or more stand for it; without
+    one the change is that over all classes and gets no verdict.
 
     An image is drawn with all that both strategies answer to it. Each class is smoothed by two images, as Agresti and
     Min do (2005): one that both recognise, and one that only the strategy or only the reference does, so that a few
@@ -62,7 +76,7 @@ def measure_changes(
         _values(groups, [rng.multinomial(group.num_images, group.shares, size=count) for group in groups], num_classes)
         for count in chunk_sizes(num_resamples, sum(len(group.shares) for group in groups))
     ]
-    return {
+    changes = {
         name: _change(
             seen[name][:, :, 0],
             np.concatenate([part[name].mean(axis=1) for part in drawn], axis=1),
@@ -72,6 +86,11 @@ def measure_changes(
         )
         for name in MEASURES
     }
+    if not any(group.is_ranked for group in groups):
+        worst = changes["worst_class_recall"]
+        reason = f"no class has {MINIMUM_TEST_IMAGES} test images, too few to rank"
+        changes["worst_class_recall"] = replace(worst, verdict="no evidence", reason=reason)
+    return changes
 
 
 @dataclass(frozen=True)
@@ -110,6 +129,11 @@ class _Alike:
         """Images of the class."""
         return int(self.seen.sum())
 
+    @property
+    def is_ranked(self) -> bool:
+        """Whether it may be called the worst."""
+        return self.num_images >= MINIMUM_TEST_IMAGES
+
 
 def _values(
     groups: Sequence[_Alike], counts: Sequence[NDArray[Any]], num_classes: int
@@ -126,7 +150,11 @@ def _values(
             predicted[model][:, called] += np.add.reduceat(drawn[:, order], starts, axis=1)
             right[model, :, group.label] = drawn[:, answers == group.label].sum(axis=1)
     found = measure_margins(right, np.broadcast_to(support, right.shape), predicted)
-    return {name: getattr(found, name).reshape(2, -1, num_draws) for name in MEASURES}
+    values = {name: getattr(found, name) for name in MEASURES}
+    ranked = [group.label for group in groups if group.is_ranked]
+    if ranked:
+        values["worst_class_recall"] = found.recall[..., ranked].min(axis=-1)
+    return {name: value.reshape(2, -1, num_draws) for name, value in values.items()}
 
 
 def _change(
@@ -136,7 +164,7 @@ def _change(
     confidence: float,
     *,
     most: float,
-) -> Change:
+) -> MeasuredChange:
     """One measure's change: float64[2, seeds] as seen, and the means over seeds as drawn [2, b] and as smoothed [2]."""
     num_seeds = seen.shape[1]
     change = float(seen[0].mean() - seen[1].mean())
@@ -150,4 +178,4 @@ def _change(
         reach = ChangeOverSeeds(change, variance, freedom_over_seeds(variance, of_seeds, num_seeds)).reach(confidence)
         low, high = change - reach, change + reach
     low, high = max(-most, low), min(most, high)
-    return Change(change, low, high, "helped" if low > 0 else "hurt" if high < 0 else "no evidence")
+    return MeasuredChange(change, low, high, "helped" if low > 0 else "hurt" if high < 0 else "no evidence")

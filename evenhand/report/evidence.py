@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evenhand.evaluation.comparison import MINIMUM_TEST_IMAGES
 from evenhand.report.comparison_part import ComparisonPart
 from evenhand.report.measures import ReliabilityPoint
 from evenhand.report.part import Part
@@ -67,12 +68,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Changed:
-    """The change of a measure, its interval and what follows."""
+    """The change of a measure, its interval and what follows, or the reason why nothing does."""
 
     change: float
     low: float
     high: float
     verdict: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Confusions:
     Attributes:
       class_names: of rows and columns, those with most training images first.
       matrices: of each strategy shown, then their difference; empty where there are too many classes.
-      largest: the most frequent mistakes; empty where there are matrices.
+      largest: the most frequent mistakes of classes with enough test images to rank; empty where there are matrices.
     """
 
     class_names: tuple[str, ...]
@@ -166,7 +168,8 @@ def _shares(result: Result, name: str) -> dict[tuple[int, int], float]:
 
 def _largest(result: Result, shares: Mapping[str, Mapping[tuple[int, int], float]]) -> tuple[Confusion, ...]:
     classes = result.data.classes
-    mistakes = {key for cells in shares.values() for key in cells if key[0] != key[1]}
+    ranked = {label for label, counts in enumerate(classes) if counts.test >= MINIMUM_TEST_IMAGES}
+    mistakes = {key for cells in shares.values() for key in cells if key[0] != key[1] and key[0] in ranked}
     worst = sorted(mistakes, key=lambda key: (-max(cells.get(key, 0.0) for cells in shares.values()), key))
     return tuple(
         Confusion(
@@ -206,7 +209,9 @@ def split_measures(split: SplitResult) -> dict[str, Measured]:
 def measure_changes(main: ComparisonPart) -> dict[str, Changed]:
     """The change of each of `MEASURES`, by its title; empty in a result from before they were told."""
     changes = {"balanced_accuracy": Changed(main.balanced_accuracy_change, main.low, main.high, main.verdict)}
-    changes |= {part.measure: Changed(part.change, part.low, part.high, part.verdict) for part in main.measures}
+    changes |= {
+        part.measure: Changed(part.change, part.low, part.high, part.verdict, part.reason) for part in main.measures
+    }
     return {title: changes[name] for name, title in MEASURES.items()} if main.measures else {}
 
 

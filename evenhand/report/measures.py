@@ -75,7 +75,7 @@ class GroupChange(Part):
 
 
 class MeasureChange(Part):
-    """Change of a measure over all classes."""
+    """Change of a measure over all classes; that of the worst class over those of 10 test images or more."""
 
     measure: Literal["accuracy", "macro_f1", "weighted_f1", "geometric_mean", "matthews", "worst_class_recall"]
     """As in the scores of a split."""
@@ -87,6 +87,8 @@ class MeasureChange(Part):
     """Upper end of that interval."""
     verdict: Verdict
     """`helped` where the whole interval is above zero, `hurt` where it is below."""
+    reason: str | None = None
+    """Why there is no verdict at all, e.g. too few test images of every class."""
 
 
 class Uncertainty(Part):

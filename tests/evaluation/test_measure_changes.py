@@ -47,7 +47,8 @@ def test_intervals_cover_the_true_change() -> None:
     for trial in range(200):
         ours, theirs = drawn(rng, LABELS)
         for name, found in measure_changes(LABELS, ours, theirs, 4, seed=trial, num_resamples=200).items():
-            first, second = getattr(measures, name)
+            # The last class has too few images to be the worst.
+            first, second = measures.recall[:, :3].min(axis=1) if name == MEASURES[-1] else getattr(measures, name)
             hits[name] += found.low <= first - second <= found.high
     # Of 200 intervals that cover in 95%, fewer than 180 do in 1 of 860 simulations.
     assert min(hits.values()) >= 180, hits
@@ -81,6 +82,26 @@ def test_intervals_hold_the_change_and_turn_round_with_the_sides(rows: list[tupl
         assert there[name].change == pytest.approx(-back[name].change)
     for found in measure_changes(labels, ours, ours, 3, num_resamples=50).values():
         assert found.change == 0 and found.verdict == "no evidence"
+
+
+def test_the_worst_class_of_a_change_has_ten_test_images() -> None:
+    labels = np.repeat([0, 1, 2], [20, 10, 9])
+    ours, theirs = labels.copy(), labels.copy()
+    ours[20:25] = 0  # Class 1: 5 of 10 against 8 of 10.
+    theirs[20:22] = 0
+    ours[30:] = 0  # Class 2: 0 of 9 against 9 of 9.
+    found = measure_changes(labels, ours, theirs, 3)["worst_class_recall"]
+    assert (found.change, found.reason) == (pytest.approx(0.5 - 0.8), None)
+    assert measure_changes(labels[:30], ours[:30], theirs[:30], 3)["worst_class_recall"].change == found.change
+
+
+def test_without_a_class_of_ten_test_images_the_worst_class_has_no_verdict() -> None:
+    labels = np.repeat(np.arange(40), 9)
+    found = measure_changes(labels, labels, (labels + 1) % 40, 40)
+    worst = found["worst_class_recall"]
+    assert worst.change == 1.0 and worst.low > 0
+    assert (worst.verdict, worst.reason) == ("no evidence", "no class has 10 test images, too few to rank")
+    assert (found["accuracy"].verdict, found["accuracy"].reason) == ("helped", None)
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

@@ -11,6 +11,7 @@ from evenhand.report import evidence
 from evenhand.report.collect import Evidence, build_result
 from evenhand.report.evidence import MOST_MATRIX_CLASSES, confusions, reliability_curve, shown_strategies
 from evenhand.report.measures import ReliabilityPoint
+from evenhand.report.render import render_html
 from evenhand.report.view import arrange
 
 
@@ -41,6 +42,34 @@ def test_many_classes_are_told_as_their_largest_confusions(make_evidence: Callab
     for name, share in first.shares.items():
         images = {(t, o): n for t, o, n in result.strategies[name].confusion}.get((true, other), 0.0)
         assert share == pytest.approx(images / supports[first.true])
+
+
+def test_mistakes_of_classes_too_small_to_rank_are_not_listed(make_evidence: Callable[..., Evidence]) -> None:
+    result = build_result(make_evidence(class_names=tuple(f"class {k}" for k in range(MOST_MATRIX_CLASSES + 1))))
+    # Class 0 has 9 test images, all mistaken; class 1 has 10, of which 2 are.
+    classes = [counts.model_copy(update={"test": 9 if k == 0 else 10}) for k, counts in enumerate(result.data.classes)]
+    confusion = ((0, 1, 9.0), (1, 0, 2.0), (1, 1, 8.0))
+    changed = result.model_copy(
+        update={
+            "data": result.data.model_copy(update={"classes": tuple(classes)}),
+            "strategies": {
+                name: strategy.model_copy(update={"confusion": confusion})
+                for name, strategy in result.strategies.items()
+            },
+        }
+    )
+    found = confusions(changed, arrange(changed))
+    assert found is not None
+    assert [(m.true, m.predicted, m.support, set(m.shares.values())) for m in found.largest] == [
+        ("class 1", "class 0", 10, {0.2})
+    ]
+
+
+def test_a_change_without_verdict_says_why(make_evidence: Callable[..., Evidence]) -> None:
+    result = build_result(make_evidence(num_test=9))
+    main = arrange(result).judgement.main
+    assert evidence.measure_changes(main)["worst class"].reason == "no class has 10 test images, too few to rank"
+    assert "no class has 10 test images, too few to rank" in render_html(result)
 
 
 def test_details_are_of_the_judged_strategy_and_its_references(make_evidence: Callable[..., Evidence]) -> None:
