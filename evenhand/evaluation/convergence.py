@@ -20,7 +20,7 @@ class Convergence:
       score: name of the logged score; None where no score was logged by both.
       target: the baseline's best.
       steps: gradient steps, over all phases, to the first row that reaches it; None where none does.
-      epochs: the same in passes over the images that were trained on; None without `steps`.
+      epochs: the same in passes over the real training images, whatever the strategy trained on; None without `steps`.
       reason: why `steps` is None; None where it is not.
     """
 

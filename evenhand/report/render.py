@@ -26,6 +26,7 @@ from evenhand.report.pictures import Gallery, Picture, gallery
 from evenhand.report.result import Result
 from evenhand.report.samples import Sample
 from evenhand.report.scores_part import ClassResult
+from evenhand.report.validation_words import on_validation, validation_sentence
 from evenhand.report.verdict import class_scope, headline, label_control, percent, points, scope, tone
 from evenhand.report.view import SYMBOLS, ClassRow, View, arrange, role, word
 
@@ -77,6 +78,7 @@ def _content(result: Result, view: View) -> dict[str, Any]:
         "class_scope": class_scope(result),
         "label_control": label_control(result),
         "is_validated": all(strategy.validation is not None for strategy in result.strategies.values()),
+        "validation_sentence": validation_sentence(result),
         "confidence": f"{100 * result.confidence:g}%",
         "audit_sentences": audit.sentences(result.audit) if result.audit else [],
         "filter_sentences": filters.sentences(result.filters) if result.filters else [],
@@ -147,6 +149,7 @@ def _evidence(result: Result, view: View) -> dict[str, Any]:
         "class_measures": evidence.class_measures(result.strategies[detailed], view, detailed),
         "confusions": evidence.confusions(result, view),
         "reliability": {name: evidence.reliability_curve(curve, 160.0) for name, curve in curves.items()},
+        "on_validation": on_validation(result),
         "has_uncertainty": any(s.uncertainty is not None for s in shown.values()),
         "score_titles": evidence.SCORES,
         "generator_charts": figures.generator_curves(
