@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,9 @@ _LEAST = 1e-12
 _TEMPERATURES = (0.05, 20.0)
 _STRENGTHS = (-1.0, 2.0)
 
+MINIMUM_VALIDATION_IMAGES = 100
+"""On fewer images the two numbers are not fitted: they follow single images."""
+
 
 @dataclass(frozen=True)
 class Correction:
@@ -34,6 +38,18 @@ class Correction:
 
     temperature: float
     strength: float
+
+    @property
+    def at_limit(self) -> str | None:
+        """Which number ended at the limit of its range, in words: such a fit means nothing. None where neither did."""
+        for name, value, limits in (
+            ("temperature", self.temperature, _TEMPERATURES),
+            ("prior's strength", self.strength, _STRENGTHS),
+        ):
+            for limit in limits:
+                if math.isclose(value, limit, rel_tol=1e-3):
+                    return f"the {name} ended at the limit of its range, {limit:g}"
+        return None
 
     def apply(self, probabilities: ArrayLike, train_counts: ArrayLike, wanted: ArrayLike) -> NDArray[np.float64]:
         """Probabilities under the prior `wanted`, float64[n, c].

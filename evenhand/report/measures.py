@@ -175,13 +175,13 @@ class CalibrationPart(Part):
     per_class: tuple[ClassCalibration, ...]
     """Each class, in the order of the labels."""
     temperature: Annotated[float, Field(gt=0.0)] | None = None
-    """Fitted on validation; above 1 where the classifier was too sure; null without validation images."""
+    """Fitted on validation; above 1 where the classifier was too sure; null where `reason` says why."""
     prior_strength: float | None = None
     """Fitted on validation: how much of the training prior the probabilities hold, about 1 after plain training."""
     corrected: tuple[CorrectedResult, ...] = ()
     """What temperature and prior correction would give, under the balanced and the training prior."""
     reason: str | None = None
-    """Why there is no correction; null where there is one."""
+    """Why there is no correction, e.g. too few validation images, or a fit that ended at the limit of its range."""
 
 
 class ConvergencePart(Part):

@@ -13,7 +13,7 @@ from evenhand.evaluation.class_weightings import group_members, priors, weighted
 from evenhand.evaluation.comparison import compare_weighted
 from evenhand.evaluation.confusion import confusion_matrix
 from evenhand.evaluation.measure_changes import measure_changes
-from evenhand.evaluation.prior_correction import corrected_scores, fit_correction
+from evenhand.evaluation.prior_correction import MINIMUM_VALIDATION_IMAGES, corrected_scores, fit_correction
 from evenhand.evaluation.uncertainty import class_uncertainty, mean_uncertainty
 from evenhand.report.measures import (
     CalibrationPart,
@@ -30,6 +30,7 @@ from evenhand.report.measures import (
     UncertaintyPart,
 )
 from evenhand.report.predictions import Predictions
+from evenhand.report.validation_words import classes_have_none
 
 
 def predicted_classes(parts: Sequence[Predictions]) -> NDArray[np.int64]:
@@ -168,16 +169,31 @@ def _calibration(
         per_class=tuple(
             ClassCalibration(class_=name, error=error) for name, error in zip(class_names, per_class, strict=True)
         ),
-        **_corrected(tests, validations, train_counts),
+        **_corrected(tests, validations, train_counts, class_names),
     )
 
 
 def _corrected(
-    tests: Sequence[Predictions], validations: Sequence[Predictions], train_counts: Sequence[int]
+    tests: Sequence[Predictions],
+    validations: Sequence[Predictions],
+    train_counts: Sequence[int],
+    class_names: Sequence[str],
 ) -> dict[str, Any]:
-    if any(len(part) == 0 for part in validations) or not sum(train_counts):
+    """What the correction gives, or the reason why none is shown."""
+    num_images = min((len(part) for part in validations), default=0)
+    if num_images == 0 or not sum(train_counts):
         return {"reason": "there are no validation images to fit it on"}
+    if num_images < MINIMUM_VALIDATION_IMAGES:
+        words = f"{num_images} validation {'image' if num_images == 1 else 'images'}"
+        return {"reason": f"only {words} to fit it on, fewer than {MINIMUM_VALIDATION_IMAGES}"}
+    counts = np.bincount(validations[0].labels, minlength=len(class_names))
+    without = [name for name, count in zip(class_names, counts, strict=True) if count == 0]
+    if without:
+        return {"reason": f"of the validation images to fit it on, {classes_have_none(without)}"}
     fitted = [fit_correction(part.labels, _summing_to_one(part), train_counts) for part in validations]
+    failed = next((correction.at_limit for correction in fitted if correction.at_limit), None)
+    if failed is not None:
+        return {"reason": f"it could not be fitted on {num_images} validation images: {failed}"}
     corrected = []
     for name in ("balanced", "training"):
         wanted = priors(train_counts)[name]

@@ -84,6 +84,28 @@ def test_a_fit_is_never_less_likely_than_no_correction(seed: int) -> None:
     assert loss(found) <= loss(Correction(1.0, 1.0)) + 1e-9
 
 
+@pytest.mark.parametrize(
+    ("temperature", "strength", "words"),
+    [
+        (1.3, 0.9, None),
+        (20.0, 1.0, "the temperature ended at the limit of its range, 20"),
+        (0.05, 1.0, "the temperature ended at the limit of its range, 0.05"),
+        (1.0, -1.0, "the prior's strength ended at the limit of its range, -1"),
+        (1.0, 2.0, "the prior's strength ended at the limit of its range, 2"),
+        (1.0, 0.0, None),
+    ],
+)
+def test_a_number_at_the_limit_of_its_range_is_told(temperature: float, strength: float, words: str | None) -> None:
+    assert Correction(temperature, strength).at_limit == words
+
+
+def test_a_fit_that_follows_images_of_the_common_class_alone_ends_at_the_limit() -> None:
+    # The same row for every image and no image of the rare classes: the more of the prior is added, the likelier.
+    found = fit_correction(np.zeros(27, int), np.tile([0.4, 0.3, 0.3], (27, 1)), COUNTS)
+    assert found.strength == pytest.approx(-1.0)
+    assert found.at_limit is not None
+
+
 def test_refuses_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="n > 0"):
         fit_correction([], np.zeros((0, 3)), COUNTS)

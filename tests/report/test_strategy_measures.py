@@ -11,13 +11,15 @@ from sklearn import metrics
 
 from evenhand.evaluation.calibration import expected_calibration_error
 from evenhand.evaluation.uncertainty import entropy
-from evenhand.report.collect import Evidence, build_result
+from evenhand.report.collect import Evidence, StrategyEvidence, build_result
+from evenhand.report.predictions import Predictions
+from evenhand.report.render import render_html
 from evenhand.report.result import Result
 
 
 @pytest.fixture(scope="module")
 def evidence(make_evidence: Callable[..., Evidence]) -> Evidence:
-    made = make_evidence(seeds=(0, 1))
+    made = make_evidence(seeds=(0, 1), num_validation=12)
     # The fixture's counts fall from 100 to 3: make the first class a group of its own.
     counts = {**made.data["counts"], "train": [200, *made.data["counts"]["train"][1:]]}
     return replace(made, data={**made.data, "counts": counts}, batch_size=32)
@@ -98,6 +100,62 @@ def test_without_validation_there_is_no_correction(make_evidence: Callable[..., 
     part = build_result(make_evidence(num_validation=0)).strategies["baseline"].calibration
     assert (part.temperature, part.corrected) == (None, ())
     assert "no validation images" in part.reason
+
+
+def with_validation(evidence: Evidence, labels: np.ndarray, probabilities: np.ndarray) -> Evidence:
+    """The evidence with these validation rows of every strategy."""
+    ids = [f"validation/{i:05d}.png" for i in range(len(labels))]
+
+    def changed(strategy: StrategyEvidence) -> StrategyEvidence:
+        parts = [part.part("test") for part in strategy.predictions]
+        rows = [
+            Predictions.of(
+                part.seed,
+                np.concatenate([ids, part.ids]),
+                np.concatenate([["validation"] * len(labels), part.splits]),
+                np.concatenate([labels, part.labels]),
+                np.concatenate([probabilities, part.probabilities]),
+            )
+            for part in parts
+        ]
+        return replace(strategy, predictions=rows)
+
+    return replace(evidence, strategies={name: changed(part) for name, part in evidence.strategies.items()})
+
+
+def rows_of(counts: list[int], sure: float) -> tuple[np.ndarray, np.ndarray]:
+    """Labels with these counts, and rows float[n, 10] that give the true class the probability `sure`."""
+    labels = np.repeat(np.arange(10), counts)
+    p = np.full((len(labels), 10), (1 - sure) / 9)
+    p[np.arange(len(labels)), labels] = sure
+    return labels, p
+
+
+@pytest.mark.parametrize(
+    ("counts", "reason"),
+    [
+        ([10] * 9 + [9], "only 99 validation images to fit it on, fewer than 100"),
+        ([50] * 8 + [0, 0], "of the validation images to fit it on, classes digit 8 and digit 9 have none"),
+        # The true class is always the least probable: the less the probabilities say, the likelier.
+        (
+            [10] * 10,
+            "it could not be fitted on 100 validation images: the temperature ended at the limit of its range, 20",
+        ),
+    ],
+)
+def test_a_correction_that_means_nothing_is_left_out(evidence: Evidence, counts: list[int], reason: str) -> None:
+    result = build_result(with_validation(evidence, *rows_of(counts, 0.05)))
+    part = result.strategies["baseline"].calibration
+    assert (part.temperature, part.prior_strength, part.corrected, part.reason) == (None, None, (), reason)
+    assert f"no correction: {reason}" in render_html(result)
+
+
+def test_a_correction_is_shown_with_its_strength_and_what_it_was_fitted_on(result: Result) -> None:
+    part = result.strategies["pretrain_finetune"].calibration
+    page = render_html(result)
+    assert part.reason is None
+    assert f'<td class="number">{part.temperature:.2f}</td><td class="number">{part.prior_strength:.2f}</td>' in page
+    assert "both fitted on 120 validation images; errors" in page
 
 
 def test_uncertainty_is_the_mean_over_images_and_seeds(evidence: Evidence, result: Result) -> None:
