@@ -132,7 +132,7 @@ def test_classes_of_one_side_alone_and_folders_without_classes_are_said(sources:
     none = scored(sources / "real", flat, model)
     assert none.per_class == ()
     assert none.overall.fid is not None and none.overall.fid > 0
-    assert "no class of lying (images) is one of real (dotted, lying, standing)" in none.overall.warnings[0]
+    assert "no class of lying (images) is one of real (dotted, lying and standing)" in none.overall.warnings[0]
     alone = scored(flat, flat, model)
     assert [name for name, _ in alone.per_class] == ["images"]
     assert alone.overall.fid == pytest.approx(0.0, abs=1e-6)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.named import listed
+
 ENOUGH_FOR_FID = 2000
 """Images of each side under which the Frechet distance says more of their number than of their likeness."""
 
 _OTHER_SHARES = 0.1
-_NAMED = 8
 
 
 def of_few_images(
@@ -100,9 +101,3 @@ def of_classes(num_compared: Mapping[str, int], without_neighbours: Sequence[str
             "per class, there are too few images for precision, recall, density and coverage in "
             f"{listed(without_neighbours)}."
         )
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first eight names, and how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -13,9 +13,9 @@ from evenhand.data.image_table import ImageTable
 from evenhand.data.readable_images import ReadableImages
 from evenhand.errors import UserError
 from evenhand.evaluation.generative_scores import DEFAULTS, GenerativeScores, ScoreSettings, generative_scores
-from evenhand.evaluation.score_warnings import listed
 from evenhand.models.extractor_choice import AUTO, KIND, OPTION, chosen_extractor
 from evenhand.models.feature_extractor import FeatureExtractor, ImageShape, extract_features
+from evenhand.named import listed
 
 _SMALLEST, _LARGEST = 8, 128
 

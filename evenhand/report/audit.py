@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evenhand.named import listed
 from evenhand.report.audit_part import AuditPart, DataCopyingPart
 
 _FAR = 3.0
@@ -9,9 +10,6 @@ _FAR = 3.0
 
 UNLIKELY = 0.00135
 """Probability of a normal value beyond them."""
-
-_NAMED = 8
-"""Classes that a sentence names at most."""
 
 
 def sentences(audit: AuditPart) -> list[str]:
@@ -44,11 +42,10 @@ def _copied_classes(audit: AuditPart) -> list[str]:
     if not near:
         return []
     near.sort(key=lambda seen: seen.data_copying_z or 0.0)
-    named = [f"{seen.class_} (z = {seen.data_copying_z:.1f})" for seen in near[:_NAMED]]
-    more = f" and {len(near) - _NAMED} more" if len(near) > _NAMED else ""
+    named = [f"{seen.class_} (z = {seen.data_copying_z:.1f})" for seen in near]
     return [
         f"In {'this class' if len(near) == 1 else 'these classes'} the images lie nearer to the training images than "
-        f"fresh real ones do, which is what copying looks like: {', '.join(named)}{more}."
+        f"fresh real ones do, which is what copying looks like: {listed(named)}."
     ]
 
 

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evenhand.named import listed
 from evenhand.report.result import Result
-
-_MOST_NAMES = 8
 
 
 def classes_have_none(names: Sequence[str]) -> str:
-    """Says of one or more classes that they have none, e.g. `classes 6, 7 and 8 have none`.
-
-    Args:
-      names: of the classes; after 8 of them the others are counted.
-    """
-    shown = list(names[:_MOST_NAMES])
-    if len(names) > _MOST_NAMES:
-        shown.append(f"{len(names) - _MOST_NAMES} more")
-    if len(shown) == 1:
-        return f"class {shown[0]} has none"
-    return f"classes {', '.join(shown[:-1])} and {shown[-1]} have none"
+    """Says of one or more classes that they have none, e.g. `classes 6, 7 and 8 have none`."""
+    return f"class {names[0]} has none" if len(names) == 1 else f"classes {listed(names)} have none"
 
 
 def on_validation(result: Result) -> str | None:

@@ -4,13 +4,13 @@ What `auto` chooses, and why:
 
 - distribution: one replica per accelerator when there are several, none otherwise.
 - xla: on accelerators only, and not where results must repeat (`make_deterministic`), which is the default of a run. On
-  a CPU it made a step of some generators shorter and of others longer (`polarity_gan` fivefold, `bagan` twelvefold);
+  a CPU it halved the step of some generators (`cgan`, `class_vae`) and made that of others longer (`bagan` sixteenfold);
   compiling takes from 10 s to minutes.
-- precision: float32 everywhere. On a CPU without bfloat16 arithmetic mixed_bfloat16 took four to ten times as long; on
+- precision: float32 everywhere. On a CPU without bfloat16 arithmetic mixed_bfloat16 took 1.5 to 10 times as long; on
   accelerators it has not been measured, so it is not chosen unasked.
 - steps per execution: `_STEPS_PER_EXECUTION`, and 1 on mirrored devices. It saves Python's share of a step and sets how
-  often progress is told. On a CPU that is felt in steps of few milliseconds only; on accelerators it has not been
-  measured.
+  often progress is told. One against four steps differed by less than the noise of the measurement for most generators,
+  so that only models of few milliseconds a step take several on a CPU; on accelerators it has not been measured.
 
 Measured by `benchmarks.generator_steps` and `benchmarks.classifier_training` (docs/performance.md).
 """

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.named import listed
+
 _COLLAPSED, _POOR = 0.05, 0.3
 _SATURATED, _ROWS = 0.99, 5
 _DECLINED = 3.0
@@ -15,8 +17,6 @@ _SCHEDULES = {
     "warm_up_steps": "what it warms up had not yet come to its full strength",
     "average_start": "the average that images are drawn from had not begun",
 }
-_NAMED = 8
-"""Classes that a sentence names at most."""
 
 
 def collapse(diversity: NDArray[np.float64], class_names: Sequence[str]) -> list[str]:
@@ -33,9 +33,9 @@ def collapse(diversity: NDArray[np.float64], class_names: Sequence[str]) -> list
     ]
     found = []
     if collapsed:
-        found.append(f"collapsed: the synthetic images of {_listed(collapsed)} are nearly all the same")
+        found.append(f"collapsed: the synthetic images of {listed(collapsed)} are nearly all the same")
     if poor:
-        found.append(f"little diversity: the synthetic images of {_listed(poor)} vary far less than real ones")
+        found.append(f"little diversity: the synthetic images of {listed(poor)} vary far less than real ones")
     return found
 
 
@@ -97,8 +97,3 @@ def saturation(history: Sequence[Mapping[str, float]]) -> list[str]:
         f"the discriminator tells all real images from all synthetic ones since step {since}: the generator learns "
         "little any more; augment what the discriminator sees or lower its learning rate"
     ]
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = list(names) if len(names) <= _NAMED else [*names[:_NAMED], f"{len(names) - _NAMED} more"]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
