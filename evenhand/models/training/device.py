@@ -4,7 +4,7 @@ What `auto` chooses, and why:
 
 - distribution: one replica per accelerator when there are several, none otherwise.
 - xla: on accelerators only, and not where results must repeat (`make_deterministic`), which is the default of a run. On
-  a CPU it halved the step of some generators (`cgan`, `class_vae`) and made that of others longer (`bagan` sixteenfold);
+  a CPU it halved the step of some generators (`cgan`, `class_vae`), and that of `bagan` took sixteen times as long;
   compiling takes from 10 s to minutes.
 - precision: float32 everywhere. On a CPU without bfloat16 arithmetic mixed_bfloat16 took 1.5 to 10 times as long; on
   accelerators it has not been measured, so it is not chosen unasked.
