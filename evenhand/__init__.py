@@ -13,8 +13,9 @@ __version__ = "0.1.0"
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # What XLA compiles for a GPU is repeatable only where it is asked to be, and it reads its flags once: see
-# `make_deterministic` in models/training/device.py. A flag that the user has set comes later and wins.
-os.environ["XLA_FLAGS"] = f"--xla_gpu_deterministic_ops=true {os.environ.get('XLA_FLAGS', '')}".strip()
+# `make_deterministic` in models/training/device.py. What the user has set stays.
+if "xla_gpu_deterministic_ops" not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
 
 # Loaded on first use, so that `import evenhand` costs nothing. The three artifact classes at the end must be reachable
 # from here because a TFX container imports an artifact class by its type name (`evenhand.Generator`).
