@@ -15,6 +15,7 @@ from evenhand.evaluation.repeats import mean_scores
 from evenhand.report.audit_part import AuditPart
 from evenhand.report.comparison_part import ComparisonPart
 from evenhand.report.filters_part import FiltersPart
+from evenhand.report.label_control import shuffled_twin
 from evenhand.report.predictions import Predictions
 from evenhand.report.result import GeneratorPart, Result
 from evenhand.report.strategy_measures import comparison_measures, predicted_classes, strategy_measures
@@ -111,7 +112,8 @@ def build_result(evidence: Evidence) -> Result:
     comparison = [entry for name in evidence.strategies for entry in _comparisons(evidence, name, strategies, tests)]
     parts = {
         "strategies": strategies,
-        "comparison": comparison,
+        "comparison": [entry for entry in comparison if entry.versus != "shuffled"],
+        "label_controls": [entry for entry in comparison if entry.versus == "shuffled"],
         "selected": evidence.selected,
         "confidence": evidence.confidence,
     }
@@ -262,6 +264,9 @@ def _comparisons(
     remedy = best_remedy(strategies)
     if strategy.uses_synthetic and remedy is not None:
         references.append(("best_remedy", *remedy))
+    control = shuffled_twin(name, {other: found.phases for other, found in evidence.strategies.items()})
+    if control is not None:
+        references.append(("shuffled", control, None))
     entries = []
     for versus, versus_name, chosen_on in references:
         change = compare(

@@ -43,8 +43,9 @@ class ComparisonPart(Part):
 
     strategy: str
     """The strategy."""
-    versus: Literal["matched", "baseline", "best_remedy"]
-    """Which reference: the same training on real images alone, plain training, or the best cheap remedy."""
+    versus: Literal["matched", "baseline", "best_remedy", "shuffled"]
+    """Which reference: the same training on real images alone, plain training, the best cheap remedy, or the same
+    training with shuffled labels on the synthetic images."""
     versus_name: str
     """The reference's name."""
     chosen_on: Literal["validation", "test"] | None = None

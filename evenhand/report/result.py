@@ -153,6 +153,8 @@ class Result(_Part):
     """Each strategy by name, added matched arms too."""
     comparison: tuple[ComparisonPart, ...]
     """Each strategy against its references."""
+    label_controls: tuple[ComparisonPart, ...] = ()
+    """Strategies against the same training with shuffled labels on the synthetic images, where the run had it."""
     selected: str
     """The strategy whose model is pushed, chosen without the test split."""
     verdict: str

@@ -19,9 +19,6 @@ of test images: the demo's long tail of digits, by `python -m benchmarks.verdict
 CLASS_FALSE_ALARMS = {450: 0.18, 10_000: 0.98}
 """How often any class was said to have been helped, in the same trials."""
 
-_CAME_OF_IT = {"steps", "seconds", "processor_seconds", "stopped_early", "device"}
-"""What a logged phase has besides what was asked for."""
-
 _VERSUS = ("matched", "best_remedy", "baseline")
 
 
@@ -143,6 +140,7 @@ def _against(comparison: ComparisonPart) -> str:
         "matched": f"the same training on real images alone ({comparison.versus_name})",
         "baseline": comparison.versus_name,
         "best_remedy": f"the best remedy without synthetic images, {comparison.versus_name}",
+        "shuffled": f"the same training with shuffled labels ({comparison.versus_name})",
     }[comparison.versus]
     interval = f"{points(comparison.low)} to {points(comparison.high)}"
     return f"{points(comparison.balanced_accuracy_change)} points ({interval}) against {reference}"
@@ -178,28 +176,23 @@ def _rates(alarms: Mapping[int, float]) -> str:
 
 
 def label_control(result: Result) -> str | None:
-    """What the judged strategy reaches with shuffled labels on its synthetic images, in words; None without such a run.
+    """What the classes of its synthetic images teach the judged strategy, in words; None without the control.
 
-    A strategy that is no better than that learnt nothing from the classes of its synthetic images.
+    The control is the same training with shuffled labels on the synthetic images: a strategy that is no better than
+    that learnt nothing from their classes.
     """
     judgement = judge(result)
-    if judgement is None:
+    found = [c for c in result.label_controls if judgement is not None and c.strategy == judgement.strategy]
+    if not found:
         return None
-    asked = _asked(result, judgement.strategy)
-    for name in result.strategies:
-        control = _asked(result, name)
-        is_shuffled = any(phase.get("labels") == "shuffled" for phase in control)
-        if is_shuffled and [{**phase, "labels": None} for phase in control] == asked:
-            reached = result.strategies[name].test.balanced_accuracy
-            change = result.strategies[judgement.strategy].test.balanced_accuracy - reached
-            return (
-                f"with shuffled labels on its synthetic images ({name}) it reaches {percent(reached)}, so that their "
-                f"classes account for {points(change)} points, as far as two scores without an interval can tell"
-            )
-    return None
-
-
-def _asked(result: Result, strategy: str) -> list[dict[str, object]]:
-    """The phases of a strategy without what came of them."""
-    phases = result.strategies[strategy].phases
-    return [{key: value for key, value in phase.items() if key not in _CAME_OF_IT} for phase in phases]
+    control = found[0]
+    meaning = {
+        "helped": "their classes taught it something",
+        "hurt": "it does better without their classes",
+        "no evidence": "there is no evidence that their classes matter",
+    }[control.verdict]
+    return (
+        f"against the same training with shuffled labels on its synthetic images ({control.versus_name}) it changes by "
+        f"{points(control.balanced_accuracy_change)} points ({points(control.low)} to {points(control.high)}), so that "
+        f"{meaning}"
+    )

@@ -130,8 +130,16 @@ def test_the_control_with_shuffled_labels_is_told(make_evidence: Callable[..., E
     result = build_result(replace(evidence, strategies=strategies))
     words = label_control(result)
     reached = [result.strategies[name].test.balanced_accuracy for name in ("pretrain_finetune", "shuffled_synthetic")]
-    assert words is not None and f"(shuffled_synthetic) it reaches {percent(reached[1])}" in words
-    assert f"account for {points(reached[0] - reached[1])} points" in words
+    (change,) = result.label_controls
+    assert not any(c.versus == "shuffled" for c in result.comparison)
+    assert (change.strategy, change.versus_name) == ("pretrain_finetune", "shuffled_synthetic")
+    told = f"{points(reached[0] - reached[1])} points ({points(change.low)} to {points(change.high)}), so that "
+    assert words is not None and "(shuffled_synthetic) it changes by" in words and told in words
+    meanings = {"no evidence": "no evidence that their classes matter", "hurt": "better without", "helped": "taught it"}
+    for verdict, meaning in meanings.items():
+        changed = (change.model_copy(update={"verdict": verdict}),)
+        found = label_control(result.model_copy(update={"label_controls": changed}))
+        assert found is not None and meaning in found
     assert words in render_html(result)
 
 
