@@ -126,7 +126,7 @@ def test_bias_is_said_in_words() -> None:
     said = generative_scores(side(1, (30, 30), width=64), side(2, (30, 30), width=64), ("a", "b")).overall.warnings
     assert any("biased upwards (under 2,000)" in warning for warning in said)
     assert any("in 64 features knows no full covariance" in warning for warning in said)
-    assert any("in 2 of 2 classes" in warning and "(a, b)" in warning for warning in said)
+    assert any("in 2 of 2 classes" in warning and "(a and b)" in warning for warning in said)
     enough = generative_scores(side(1, (2000,)), side(2, (2000,)), ("one",))
     assert enough.overall.warnings == ()
 
