@@ -24,7 +24,7 @@ from evenhand.pipeline.stages import OnStage, StageEvent, StageOutcome
 
 Execution = metadata_store_pb2.Execution
 
-_PROCESSOR_SECONDS = "processor_seconds"
+_SECONDS, _PROCESSOR_SECONDS = "seconds", "processor_seconds"
 
 
 class LocalRunner(LocalDagRunner):
@@ -99,7 +99,7 @@ def _no_arguments() -> Iterator[None]:
 def _outcome(handle: Any, name: str, execution_id: int, processor_seconds: float) -> tuple[StageOutcome, bool]:
     """Reads from ML Metadata what an execution gave and how long the work took when it was done.
 
-    What a new execution took of the processor is written there first, for the runs that will reuse it.
+    What a new execution took, also of the processor, is written there first, for the runs that will reuse it.
     """
     [execution] = handle.store.get_executions_by_id([execution_id])
     artifacts = {
@@ -107,15 +107,18 @@ def _outcome(handle: Any, name: str, execution_id: int, processor_seconds: float
     }
     is_cached = execution.last_known_state == Execution.CACHED
     producer = _producer(handle, [artifact.id for artifact in artifacts.values()]) if is_cached else execution
-    seconds = (producer.last_update_time_since_epoch - producer.create_time_since_epoch) / 1000
-    if not is_cached:
-        producer.custom_properties[_PROCESSOR_SECONDS].double_value = processor_seconds
+    times = producer.custom_properties
+    if not is_cached or _SECONDS not in times:
+        # To write this moves the time of the last update, so that it is read once.
+        passed = producer.last_update_time_since_epoch - producer.create_time_since_epoch
+        times[_SECONDS].double_value = round(passed / 1000, 3)
+        times[_PROCESSOR_SECONDS].double_value = 0.0 if is_cached else round(processor_seconds, 3)
         handle.store.put_executions([producer])
     return (
         StageOutcome(
             name=name,
-            seconds=round(seconds, 3),
-            processor_seconds=round(producer.custom_properties[_PROCESSOR_SECONDS].double_value, 3),
+            seconds=times[_SECONDS].double_value,
+            processor_seconds=times[_PROCESSOR_SECONDS].double_value,
             outputs={key: artifact.uri for key, artifact in artifacts.items()},
             properties={
                 key: {
