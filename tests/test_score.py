@@ -140,7 +140,7 @@ def test_classes_of_one_side_alone_and_folders_without_classes_are_said(sources:
     part = scored(sources / "real", tmp_path / "part", model)
     assert [name for name, _ in part.per_class] == ["lying"]
     assert any(
-        "2 classes are in real alone" in warning and "dotted, standing" in warning for warning in part.overall.warnings
+        "2 classes are in real alone" in warning and "dotted and standing" in warning for warning in part.overall.warnings
     )
 
 
