@@ -72,7 +72,7 @@ def build(case: Case, settings: Device) -> tuple[ConditionalGenerator, tf.data.D
     with device.scope():
         model = module.build(module.Options(), case.table, seed=0)
         model.prepare(jit_compile=device.jit_compile, steps_per_execution=device.steps_per_execution)
-    # The steps of a warm-up, in which an auto-encoder learns alone, are the fewest and the shortest.
+    # In the steps of a warm-up an auto-encoder learns alone: they are few, and shorter than all others.
     model.step.assign(model.warm_up)
     return model, real_batches(model, case, 1).cache().repeat()
 

@@ -140,7 +140,6 @@ def _against(comparison: ComparisonPart) -> str:
         "matched": f"the same training on real images alone ({comparison.versus_name})",
         "baseline": comparison.versus_name,
         "best_remedy": f"the best remedy without synthetic images, {comparison.versus_name}",
-        "shuffled": f"the same training with shuffled labels ({comparison.versus_name})",
     }[comparison.versus]
     interval = f"{points(comparison.low)} to {points(comparison.high)}"
     return f"{points(comparison.balanced_accuracy_change)} points ({interval}) against {reference}"

@@ -144,6 +144,5 @@ def role(comparison: ComparisonPart) -> str:
     return {
         "matched": "the same training, real images alone",
         "best_remedy": "the best remedy without synthetic images",
-        "shuffled": "the same training, synthetic images with shuffled labels",
         "baseline": "plain training",
     }[comparison.versus]

@@ -84,7 +84,7 @@ def build(name: str, image_shape: tuple[int, int, int] = (8, 8, 1)) -> Condition
 def train(name: str, steps: int = 4, **settings: Any) -> GeneratorRun:
     given = options(name).model_dump(mode="json")
     config = Generator(name=name, steps=steps, batch_size=8, monitor=None, options=given)
-    # As in a process of its own: see seed_everything.
+    # As in a process of its own: see make_deterministic.
     keras.backend.clear_session(free_memory=False)
     return train_generator(table(), config, seed=0, deterministic=True, **settings)
 

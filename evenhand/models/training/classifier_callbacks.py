@@ -114,8 +114,8 @@ class Log(keras.callbacks.Callback):
         self.rows, self.seconds = list(state["rows"]), float(state["seconds"])
         self._logged_at = int(state["logged_at"])
         # The folder may be another than that of the training that was interrupted.
-        for row in self.rows:
-            if self._writer is not None:
+        if self._writer is not None:
+            for row in self.rows:
                 write_scalars(self._writer, row)
         self._shared.model.window = state["window"]
 
