@@ -139,9 +139,8 @@ def test_classes_of_one_side_alone_and_folders_without_classes_are_said(sources:
     shutil.copytree(sources / "real" / "lying", tmp_path / "part" / "lying")
     part = scored(sources / "real", tmp_path / "part", model)
     assert [name for name, _ in part.per_class] == ["lying"]
-    assert any(
-        "2 classes are in real alone" in warning and "dotted and standing" in warning for warning in part.overall.warnings
-    )
+    told = part.overall.warnings
+    assert any("2 classes are in real alone" in warning and "dotted and standing" in warning for warning in told)
 
 
 def test_images_come_to_one_size_and_number_of_channels(sources: Path, tmp_path: Path) -> None:
