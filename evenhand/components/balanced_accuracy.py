@@ -15,7 +15,7 @@ from evenhand.components.metric_rows import MetricRows
 NAME = "balanced_accuracy"
 
 # Per class: images seen and images recognised.
-Tally = dict[int, tuple[float, float]]
+Tally = dict[int, tuple[int, int]]
 
 
 class BalancedAccuracy(metric_types.Metric):
@@ -53,21 +53,21 @@ class _TallyRecalls(beam.CombineFn):
         return {}
 
     def add_input(self, accumulator: Tally, element: metric_types.StandardMetricInputs) -> Tally:
-        for label, p, weight in self._rows.of(element):
-            seen, recognised = accumulator.get(label, (0.0, 0.0))
-            accumulator[label] = (seen + weight, recognised + weight * (int(p.argmax()) == label))
+        for label, p in self._rows.of(element):
+            seen, recognised = accumulator.get(label, (0, 0))
+            accumulator[label] = (seen + 1, recognised + (int(p.argmax()) == label))
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Tally]) -> Tally:
         merged: Tally = {}
         for accumulator in accumulators:
             for label, (seen, recognised) in accumulator.items():
-                old_seen, old_recognised = merged.get(label, (0.0, 0.0))
+                old_seen, old_recognised = merged.get(label, (0, 0))
                 merged[label] = (old_seen + seen, old_recognised + recognised)
         return merged
 
     def extract_output(self, accumulator: Tally) -> dict[metric_types.MetricKey, float]:
-        recalls = [recognised / seen for seen, recognised in accumulator.values() if seen]
+        recalls = [recognised / seen for seen, recognised in accumulator.values()]
         return {self._key: float(np.mean(recalls)) if recalls else float("nan")}
 
 

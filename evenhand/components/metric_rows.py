@@ -1,4 +1,4 @@
-"""What TFMA hands a metric, image by image: its class, the probabilities it was given, and its weight."""
+"""What TFMA hands a metric, image by image: its class and the probabilities it was given."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class MetricRows:
     model_name: str
     output_name: str
 
-    def of(self, inputs: metric_types.StandardMetricInputs) -> Iterator[tuple[int, NDArray[np.float64], float]]:
-        """Label, probabilities float64[c] and weight of each image."""
+    def of(self, inputs: metric_types.StandardMetricInputs) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Label and probabilities float64[c] of each image; all count alike."""
         rows = metric_util.to_label_prediction_example_weight(
             inputs,
             eval_config=self.eval_config,
@@ -34,5 +34,5 @@ class MetricRows:
             output_name=self.output_name,
             flatten=False,
         )
-        for label, probabilities, weight in rows:
-            yield int(np.ravel(label)[0]), np.ravel(probabilities).astype(np.float64), float(np.ravel(weight)[0])
+        for label, probabilities, _ in rows:
+            yield int(np.ravel(label)[0]), np.ravel(probabilities).astype(np.float64)

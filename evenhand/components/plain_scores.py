@@ -3,79 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import config_pb2
 
 from evenhand.components.metric_rows import MetricRows
-from evenhand.evaluation.calibration import BINS
-from evenhand.evaluation.confusion import measure_confusion
-from evenhand.evaluation.uncertainty import MEASURES
+from evenhand.evaluation.calibration import class_reliability_curve, expected_calibration_error
+from evenhand.evaluation.confusion import confusion_matrix, measure_confusion
+from evenhand.evaluation.uncertainty import MEASURES, mean_uncertainty
 
 OF_CONFUSION = ("macro_f1", "weighted_f1", "geometric_mean", "matthews", "worst_class_recall")
 NAMES = (*OF_CONFUSION, "calibration_error", *MEASURES)
 """The numbers that stand in each slice; in a slice of one class the last four are that class's uncertainty."""
 
-OF_CLASS = ("recall", "precision", "f1", "specificity")
+OF_CONFUSION_OF_CLASS = ("recall", "precision", "f1", "specificity")
+OF_CLASS = (*OF_CONFUSION_OF_CLASS, "average_precision", "calibration_error")
 """What stands under TFMA's class id in slices of several classes: of one class alone these would say nothing."""
 
 
 @dataclass
-class Tally:
-    """What a slice's images add up to.
+class Predictions:
+    """The images of a slice.
+
+    They are kept one by one, 4 c bytes each, as the rank of an image among all others makes the average precision.
 
     Attributes:
-      confusion: float64[c, c], images by true and predicted class.
-      sure: float64[3, BINS], images, confidence and right ones in each bin of the predicted class's probability.
-      unsure: float64[4], the four measures of uncertainty.
+      labels: true class of each.
+      probabilities: float32[c] of each.
     """
 
-    confusion: NDArray[np.float64]
-    sure: NDArray[np.float64]
-    unsure: NDArray[np.float64]
+    labels: list[int] = field(default_factory=list)
+    probabilities: list[NDArray[np.float32]] = field(default_factory=list)
 
-    @classmethod
-    def empty(cls, num_classes: int) -> Tally:
-        """Of no image."""
-        return cls(np.zeros((num_classes, num_classes)), np.zeros((3, BINS)), np.zeros(len(MEASURES)))
-
-    def add_image(self, label: int, p: NDArray[np.float64], weight: float) -> None:
-        """Adds an image of class `label` with probabilities float64[c]."""
-        called, most = int(p.argmax()), float(p.max())
-        self.confusion[label, called] += weight
-        place = min(max(int(np.ceil(most * BINS)) - 1, 0), BINS - 1)
-        self.sure[:, place] += weight * np.array([1.0, most, float(called == label)])
-        self.unsure += weight * np.array([measure(p[None] / p.sum())[0] for measure in MEASURES.values()])
-
-    def add(self, other: Tally) -> None:
+    def add(self, other: Predictions) -> None:
         """Adds other images."""
-        self.confusion += other.confusion
-        self.sure += other.sure
-        self.unsure += other.unsure
+        self.labels += other.labels
+        self.probabilities += other.probabilities
+
+    def scores(self) -> dict[str, float]:
+        """By `NAMES`, of at least one image."""
+        labels, p = self._arrays()
+        measures = measure_confusion(confusion_matrix(labels, p.argmax(axis=1), p.shape[1]))
+        return {
+            **{name: float(getattr(measures, name)) for name in OF_CONFUSION},
+            "calibration_error": expected_calibration_error(labels, p),
+            **mean_uncertainty(p),
+        }
 
     def class_scores(self) -> Iterator[tuple[str, int, float]]:
         """Name of `OF_CLASS`, class and value, where images are of several classes; NaN for what has no meaning."""
-        if np.count_nonzero(self.confusion.sum(axis=1)) < 2:
+        labels, p = self._arrays()
+        num_classes = p.shape[1]
+        if len(np.unique(labels)) < 2:
             return
-        measures = measure_confusion(self.confusion)
-        for name in OF_CLASS:
-            for label, value in enumerate(getattr(measures, name)):
-                yield name, label, float(value)
+        measures = measure_confusion(confusion_matrix(labels, p.argmax(axis=1), num_classes))
+        for label in range(num_classes):
+            is_class = labels == label
+            for name in OF_CONFUSION_OF_CLASS:
+                yield name, label, float(getattr(measures, name)[label])
+            ranked = average_precision_score(is_class, p[:, label]) if is_class.any() else np.nan
+            yield "average_precision", label, float(ranked)
+            yield "calibration_error", label, class_reliability_curve(labels, p, label).error
 
-    def scores(self) -> dict[str, float]:
-        """By `NAMES`."""
-        measures = measure_confusion(self.confusion)
-        images = self.sure[0].sum()
-        return {
-            **{name: float(getattr(measures, name)) for name in OF_CONFUSION},
-            "calibration_error": float(np.abs(self.sure[1] - self.sure[2]).sum() / images),
-            **{name: float(total / images) for name, total in zip(MEASURES, self.unsure, strict=True)},
-        }
+    def _arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return np.asarray(self.labels, np.int64), np.stack(self.probabilities)
 
 
 class PlainScores(metric_types.Metric):
@@ -100,42 +97,37 @@ def _computations(
         )
         for score in NAMES
     }
-    combiner = _AddUp(keys, MetricRows(eval_config, model_name, output_name))
+    combiner = _Gather(keys, MetricRows(eval_config, model_name, output_name))
     return [metric_types.MetricComputation(keys=list(keys.values()), preprocessors=None, combiner=combiner)]
 
 
-class _AddUp(beam.CombineFn):
+class _Gather(beam.CombineFn):
     def __init__(self, keys: dict[str, metric_types.MetricKey], rows: MetricRows) -> None:
         self._keys, self._rows = keys, rows
 
-    def create_accumulator(self) -> list[Tally]:
-        # Empty until an image tells how many classes there are.
-        return []
+    def create_accumulator(self) -> Predictions:
+        return Predictions()
 
-    def add_input(self, accumulator: list[Tally], element: metric_types.StandardMetricInputs) -> list[Tally]:
-        for label, p, weight in self._rows.of(element):
-            if not accumulator:
-                accumulator.append(Tally.empty(len(p)))
-            accumulator[0].add_image(label, p, weight)
+    def add_input(self, accumulator: Predictions, element: metric_types.StandardMetricInputs) -> Predictions:
+        for label, p in self._rows.of(element):
+            accumulator.labels.append(label)
+            accumulator.probabilities.append(p.astype(np.float32))
         return accumulator
 
-    def merge_accumulators(self, accumulators: Iterable[list[Tally]]) -> list[Tally]:
-        merged: list[Tally] = []
-        for tally in (tally for accumulator in accumulators for tally in accumulator):
-            if not merged:
-                merged.append(Tally.empty(len(tally.confusion)))
-            merged[0].add(tally)
+    def merge_accumulators(self, accumulators: Iterable[Predictions]) -> Predictions:
+        merged = Predictions()
+        for predictions in accumulators:
+            merged.add(predictions)
         return merged
 
-    def extract_output(self, accumulator: list[Tally]) -> dict[metric_types.MetricKey, float]:
-        if not accumulator:
+    def extract_output(self, accumulator: Predictions) -> dict[metric_types.MetricKey, float]:
+        if not accumulator.labels:
             return dict.fromkeys(self._keys.values(), float("nan"))
-        [tally] = accumulator
-        scores = tally.scores()
+        scores = accumulator.scores()
         values = {key: scores[name] for name, key in self._keys.items()}
         # Only the images tell how many classes there are, so these keys could not be declared.
         of_all = next(iter(self._keys.values()))
-        for name, label, value in tally.class_scores():
+        for name, label, value in accumulator.class_scores():
             values[of_all._replace(name=name, sub_key=metric_types.SubKey(class_id=label))] = value
         return values
 

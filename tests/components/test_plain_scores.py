@@ -9,7 +9,8 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
 from evenhand.components import evaluator
-from evenhand.components.plain_scores import NAMES, OF_CLASS, OF_CONFUSION
+from evenhand.components.plain_scores import NAMES, OF_CLASS, OF_CONFUSION, OF_CONFUSION_OF_CLASS
+from evenhand.evaluation.calibration import class_reliability_curve
 from evenhand.evaluation.confusion import confusion_matrix, measure_confusion
 from evenhand.evaluation.per_class import evaluate
 from evenhand.evaluation.uncertainty import MEASURES, class_uncertainty, mean_uncertainty
@@ -60,10 +61,12 @@ def test_each_class_of_a_split_is_found_by_its_class_id(
     for label, scores in enumerate(expected.per_class):
         metrics = found.get_metrics_for_slice(slice_name=((evaluator.SPLIT, split),), class_id=label)
         assert set(metrics) == set(OF_CLASS)
-        for name in OF_CLASS:
+        for name in (*OF_CONFUSION_OF_CLASS, "average_precision"):
             value = getattr(scores, name)
             expected_value = np.nan if value is None else value
             assert float(metrics[name]["doubleValue"]) == pytest.approx(expected_value, nan_ok=True), name
+        error = class_reliability_curve(labels[chosen], p[chosen], label).error
+        assert metrics["calibration_error"]["doubleValue"] == pytest.approx(error)
     slice_of_a_class = ((evaluator.LABEL, 0), (evaluator.SPLIT, split))
     [one_class] = [by_output[""] for key, by_output in found.slicing_metrics if key == slice_of_a_class]
     assert set(one_class) == {""}, "of one class alone these numbers would say nothing"
