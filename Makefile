@@ -39,6 +39,7 @@ speed: $(STAMP) pytorch
 	$(BIN)/python -m benchmarks.versus_pytorch cnn --write
 	$(BIN)/python -m benchmarks.versus_pytorch reacgan --write
 	$(BIN)/python -m benchmarks.classifier_training --write
+	$(BIN)/python -m benchmarks.hardware_limit --write
 	$(BIN)/python -m benchmarks.synthesis --write
 	$(BIN)/python -m benchmarks.serving --write
 	$(BIN)/python -m benchmarks.pipeline_overhead --write
