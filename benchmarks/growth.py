@@ -3,8 +3,9 @@
     python -m benchmarks.growth [--images 10000 100000] [--classes 10 200] [--write]
 
 Noise at 32 pixels goes through the library's own calls: ingestion (read through, divide, encode, write), decoding the
-records into a table, balanced and augmented batches from it, the result and the report from predictions of a fifth of
-the images by two strategies, and TFX's Evaluator on a tenth of them. Each stage runs in a process of its own. Memory is
+records into a table, balanced and augmented batches from it, the judgement of 2,000 synthetic images (features, copies,
+scores), the result and the report from predictions of a fifth of the images by two strategies, and TFX's Evaluator on a
+tenth of them. Each stage runs in a process of its own. Memory is
 what the stage adds to what its process held before, without pages of files, which the kernel may drop at will. The
 target is time that grows no faster than the images, and memory that hardly grows.
 """
@@ -30,6 +31,7 @@ from benchmarks.turns import Worker, markdown, serve
 TITLE = "Growth"
 SIZE = 32
 BATCHES, BATCH = 200, 64
+SYNTHETIC = 2000
 HELD_OUT = 0.1
 """Share of the images for validation, and again for test."""
 
@@ -130,6 +132,27 @@ def training_input(folder: str) -> dict[str, float]:
     return found
 
 
+def judgement(folder: str) -> dict[str, float]:
+    """Synthetic images, noise as the real ones, against training and held-out images."""
+    from dataclasses import replace
+
+    from evenhand.data.image_tables import load_table
+    from evenhand.models.judge_synthetic import judge_synthetic
+
+    cache = Path(folder, "tables")
+    train = load_table(f"{folder}/examples", ["train"], cache=cache)
+    held_out = load_table(f"{folder}/examples", ["validation", "test"], cache=cache)
+    noise = np.random.default_rng(1).integers(0, 256, (SYNTHETIC, *train.image_shape), dtype=np.uint8)
+    labels = np.arange(SYNTHETIC, dtype=train.labels.dtype) % len(train.class_names)
+    synthetic = replace(
+        train, images=noise, labels=labels, ids=np.char.add("synthetic", np.arange(SYNTHETIC).astype(str))
+    )
+    found: dict[str, float] = {}
+    with measured(found):
+        judge_synthetic(synthetic, train, held_out, held_out, seed=0)
+    return found
+
+
 def report(folder: str) -> dict[str, float]:
     """Result and report of two strategies from their predictions."""
     from evenhand.data.sidecar import DataSummary
@@ -222,6 +245,7 @@ STAGES: dict[str, Callable[[str], dict[str, float]]] = {
     "ingestion": ingestion,
     "records to a table": table,
     f"{BATCHES} batches": training_input,
+    f"judgement of {SYNTHETIC:,} synthetic images": judgement,
     "result and report": report,
     "TFX's Evaluator": evaluator,
 }

@@ -44,11 +44,11 @@ def nearest_pixels(
     """
     if queries.shape[1:] != references.shape[1:]:
         raise ValueError(f"all images must have one shape, not {queries.shape[1:]} and {references.shape[1:]}")
+    candidates = _candidates(queries, references, own_rows)
+    distances = np.empty(candidates.shape, np.float32)
+    views = _Views(queries.shape[1:], _FINE)
     # Thousands of small matrix products: threads would spend their time waiting for each other.
     with threadpool_limits(1, "blas"):
-        candidates = _candidates(queries, references, own_rows)
-        distances = np.empty(candidates.shape, np.float32)
-        views = _Views(queries.shape[1:], _FINE)
         for part in chunks(len(queries), views.values):
             distances[part] = _aligned_distances(queries[part], references, candidates[part], views)
     rows, distances = by_distance(candidates, distances)
@@ -112,16 +112,19 @@ def _candidates(
     count = min(_CANDIDATES, len(references) - (own_rows is not None))
     views = _Views(queries.shape[1:], _COARSE)
     coarse = np.concatenate([views.plain(references[part]) for part in chunks(len(references), references[0].size)])
-    norms = (coarse**2).sum(axis=1)
+    # |q - r|^2 - |q|^2 = (q, 1) (-2 r, |r|^2): the norms of the references cost no pass of their own.
+    folded = np.concatenate([-2 * coarse.T, (coarse**2).sum(axis=1)[None]])
     rows = np.empty((len(queries), count), np.int64)
     for part in chunks(len(queries), max(len(references), views.values)):
-        seen = views.all(queries[part])
-        squared = np.full((len(seen), len(references)), np.inf, np.float32)
-        for view in seen.transpose(1, 0, 2):
-            product = view @ coarse.T
-            product *= -2
-            product += norms
-            product += (view**2).sum(axis=1)[:, None]
+        with threadpool_limits(1, "blas"):
+            seen = views.all(queries[part]).transpose(1, 0, 2)
+        norms = (seen**2).sum(axis=2)[:, :, None]
+        ones = np.ones((*seen.shape[:2], 1), np.float32)
+        squared = np.full((seen.shape[1], len(references)), np.inf, np.float32)
+        product = np.empty_like(squared)
+        for view, norm in zip(np.concatenate([seen, ones], axis=2), norms, strict=True):
+            np.matmul(view, folded, out=product)
+            product += norm
             np.minimum(squared, product, out=squared)
         forbid_own(squared, part, own_rows)
         rows[part] = smallest(squared, count)

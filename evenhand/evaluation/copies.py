@@ -28,7 +28,8 @@ LEAST_TRAINING_IMAGES = 3
 """Without a nearest and a next nearest for each training image itself nothing can be told."""
 
 _NEXT = 5  # neighbours after the nearest, whose median distance is the local scale
-_MOST_LEFT_OUT = 2000
+_MOST_REFERENCES = 5000
+"""Fresh images, spread over all, that set the threshold; more would hardly move it, and each costs a search."""
 
 
 @dataclass(frozen=True)
@@ -145,12 +146,12 @@ def audit_copies(
     if not 0 < false_alarms < 0.5 or not spaces:
         raise ValueError(f"false_alarms must be in (0, 0.5) and a space be named, not {false_alarms} and {spaces}")
     rate = false_alarms / len(spaces)
-    left_out = np.unique(np.linspace(0, len(train) - 1, min(len(train), _MOST_LEFT_OUT)).round().astype(np.int64))
-    by_held_out = len(held_out) >= min(1 / rate - 1, len(left_out))
+    left_out, fresh = (_spread(len(part)) for part in (train, held_out))
+    by_held_out = len(fresh) >= min(1 / rate - 1, len(left_out))
     judged: dict[Space, Nearness] = {}
     for space in spaces:
         if by_held_out:
-            references = _scores(_nearest(space, held_out, train)[1])
+            references = _scores(_nearest(space, held_out.rows(fresh), train)[1])
         else:
             references = _scores(_nearest(space, train.rows(left_out), train, left_out)[1])
         judged[space] = _nearness(_nearest(space, synthetic, train), score_threshold(references, rate))
@@ -163,9 +164,14 @@ def audit_copies(
         class_copies=np.bincount(synthetic.labels[flagged], minlength=num_classes),
         false_alarms=false_alarms,
         reference="held-out" if by_held_out else "leave-one-out",
-        num_references=len(held_out) if by_held_out else len(left_out),
+        num_references=len(fresh if by_held_out else left_out),
         pairs=tuple(sorted(_pairs(synthetic, train, judged), key=lambda pair: (pair.space != "pixels", pair.score))),
     )
+
+
+def _spread(count: int) -> NDArray[np.int64]:
+    """Rows, evenly spread over all, at most `_MOST_REFERENCES`."""
+    return np.unique(np.linspace(0, count - 1, min(count, _MOST_REFERENCES)).round().astype(np.int64))
 
 
 def score_threshold(scores: NDArray[np.floating], rate: float) -> float:
