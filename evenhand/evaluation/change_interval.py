@@ -12,6 +12,12 @@ from scipy import stats
 
 from evenhand.evaluation.intervals import paired_difference
 
+MINIMUM_TEST_IMAGES = 10
+"""Below this many test images of a class no ranking is drawn from it."""
+
+_CONFIDENCE = 0.95
+"""Of the interval that tells the variance of a small class."""
+
 Blocks = Sequence[NDArray[np.bool_]]
 """One bool[seeds, images] block per class with images: whether each seed's model is right."""
 
@@ -88,7 +94,8 @@ def over_seeds(strategy: Blocks, reference: Blocks, weights: NDArray[np.float64]
     Student's t (Welch 1947; Hillis, A Comparison of Denominator Degrees of Freedom Methods for Multiple Observer ROC
     Analysis, 2007). Where equal seeds make two models alike, the interval is too wide, not too narrow. The variance
     between images is that of Agresti and Min (Simple Improved Confidence Intervals for Comparing Matched Proportions,
-    2005), who add two images to each class, so that a few which all agree still leave doubt.
+    2005), who add two images to each class, so that a few which all agree still leave doubt; below
+    `MINIMUM_TEST_IMAGES` at least that of Newcombe's interval, since the smallest classes often agree by chance.
 
     Args:
       strategy: a block per class, of at least 2 seeds.
@@ -101,7 +108,7 @@ def over_seeds(strategy: Blocks, reference: Blocks, weights: NDArray[np.float64]
     ]
     of_seeds = [float(np.var(scores, ddof=1)) / num_seeds for scores in sides]
     of_images = sum(
-        w**2 * max(_least_variance(a), _between_images(a, b) - _together(a) - _together(b))
+        w**2 * max(_least_variance(a, b), _between_images(a, b) - _together(a) - _together(b))
         for w, a, b in zip(weights, strategy, reference, strict=True)
     )
     variance = sum(of_seeds) + of_images
@@ -128,9 +135,15 @@ def _between_images(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return ((float(changes @ changes) + 1) / padded - (float(changes.sum()) / padded) ** 2) / padded
 
 
-def _least_variance(block: NDArray[np.bool_]) -> float:
+def _least_variance(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     """What the two added images leave where all others agree: an estimate below it, even below 0, is no certainty."""
-    return 1.0 / (block.shape[1] + 2) ** 2
+    num_images = a.shape[1]
+    least = 1.0 / (num_images + 2) ** 2
+    if num_images >= MINIMUM_TEST_IMAGES:
+        return least
+    change, (low, high) = float(a.mean() - b.mean()), image_interval(a, b, _CONFIDENCE)
+    reach = max(change - low, high - change) / float(stats.norm.ppf((1 + _CONFIDENCE) / 2))
+    return max(least, reach**2)
 
 
 def _together(block: NDArray[np.bool_]) -> float:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from evenhand.evaluation.change_interval import MINIMUM_TEST_IMAGES as MINIMUM_TEST_IMAGES
 from evenhand.evaluation.change_interval import ChangeOverSeeds, change_interval, image_interval, over_seeds
 from evenhand.evaluation.needed_images import needed_images
 from evenhand.evaluation.paired_tests import cohens_g, odds_ratio, sign_flip
@@ -16,9 +17,6 @@ from evenhand.evaluation.paired_tests import holm as holm
 from evenhand.evaluation.paired_tests import mcnemar as mcnemar
 
 Verdict = Literal["helped", "hurt", "no evidence"]
-
-MINIMUM_TEST_IMAGES = 10
-"""Below this many test images of a class no ranking is drawn from it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,8 @@ class Change:
       change: weighted mean change of recall, in [-1, 1].
       low: lower end of its interval.
       high: upper end of its interval.
-      verdict: `helped` where `low` is above zero, `hurt` where `high` is below, else `no evidence`.
+      verdict: `helped` where `low` is above zero, `hurt` where `high` is below, else `no evidence`; that too where the
+        images, weighted as they are, tell no more than fewer than `MINIMUM_TEST_IMAGES` would.
     """
 
     change: float
@@ -83,7 +82,7 @@ class Comparison:
       balanced_accuracy_change: mean change of recall over the classes, in [-1, 1].
       low: lower end of its interval.
       high: upper end of its interval.
-      verdict: `helped` where `low` is above zero, `hurt` where `high` is below, else `no evidence`.
+      verdict: as that of `Change`.
       per_class: the change of each class, in the order of the class names.
     """
 
@@ -211,7 +210,10 @@ def _change(
     low, high = change_interval(
         strategy, reference, shares, confidence=confidence, seed=seed, num_resamples=num_resamples
     )
-    return Change(change, low, high, "helped" if low > 0 else "hurt" if high < 0 else "no evidence")
+    # As many equally weighted images would leave as much doubt (Kish, Survey Sampling, 1965).
+    worth = 1 / float(shares**2 @ [1 / a.shape[1] for a in strategy])
+    verdict: Verdict = "helped" if low > 0 else "hurt" if high < 0 else "no evidence"
+    return Change(change, low, high, verdict if worth >= MINIMUM_TEST_IMAGES else "no evidence")
 
 
 def _p(a: NDArray[np.bool_], b: NDArray[np.bool_], crossed: ChangeOverSeeds | None) -> float:

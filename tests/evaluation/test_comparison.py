@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from evenhand.evaluation.comparison import compare, holm, mcnemar, sign_flip
+from evenhand.evaluation.comparison import compare, compare_weighted, holm, mcnemar, sign_flip
 from evenhand.evaluation.needed_images import needed_images
 
 
@@ -125,6 +125,37 @@ def test_where_no_class_can_be_ranked_none_is() -> None:
     comparison = compare(np.repeat([0, 1], 9), np.repeat([0, 1], 9), np.repeat([1, 0], 9), ["a", "b"])
     assert [(row.p, row.verdict) for row in comparison.per_class] == [(2 / 2**9, "no evidence")] * 2
     assert comparison.per_class[0].needed_images == needed_images(1.0)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 5])
+@pytest.mark.parametrize("images", [1, 2, 3, 9])
+def test_a_few_images_of_one_class_decide_nothing(seeds: int, images: int) -> None:
+    labels = np.repeat([0, 1, 2], [100, 60, images])
+    reference = np.tile(np.where(labels == 2, 0, labels), (seeds, 1))
+    found = compare(labels, np.tile(labels, (seeds, 1)), reference, ["a", "b", "c"])
+    group = compare_weighted(labels, np.tile(labels, (seeds, 1)), reference, [0.0, 0.0, 1.0])
+    assert group is not None and group.change == 1.0
+    assert group.verdict == "no evidence"
+    assert found.per_class[2].verdict == "no evidence"
+    if images == 1:
+        assert found.verdict == "no evidence"
+        assert found.low < 0
+
+
+@pytest.mark.parametrize("seeds", [2, 5])
+@pytest.mark.parametrize("images", [1, 3, 5])
+def test_seeds_that_agree_on_a_small_class_cover_no_change(seeds: int, images: int) -> None:
+    rng = np.random.default_rng(0)
+    held, trials = 0, 200
+    for _ in range(trials):
+        labels = np.repeat([0, 1], [60, images])
+        differs, gains = rng.random(len(labels)) < 0.3, rng.random(len(labels)) < 0.5
+        strategy = np.where(differs & gains, 1 - labels, labels)
+        reference = np.where(differs & ~gains, 1 - labels, labels)
+        change = compare_weighted(labels, np.tile(strategy, (seeds, 1)), np.tile(reference, (seeds, 1)), [1.0, 1.0])
+        assert change is not None
+        held += change.low <= 0 <= change.high
+    assert held >= stats.binom.ppf(0.001, trials, 0.93)
 
 
 def test_a_class_without_test_images_has_no_change() -> None:
