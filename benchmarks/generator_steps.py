@@ -6,6 +6,9 @@ For each generator with its default options: milliseconds a step on one cached b
 alone) and of input (drawing batches alone), and images drawn a second. Then the same step with one setting changed, as
 a ratio of times (above 1: slower), all in turns within this one run. The defaults of
 `evenhand/models/training/device.py` are chosen from them.
+
+On a CPU times are of the processor, summed over threads, which other work on the machine hardly changes; on an
+accelerator they are of the clock.
 """
 
 from __future__ import annotations
@@ -55,6 +58,11 @@ class Case:
     batch_size: int
 
 
+def now() -> float:
+    """Seconds of the processor, or of the clock where an accelerator does the work."""
+    return time.perf_counter() if tf.config.list_logical_devices("GPU") else time.process_time()
+
+
 def table_of(size: int, channels: int) -> ImageTable:
     """Noise: arithmetic takes as long on it as on anything."""
     numbers = np.random.default_rng(0)
@@ -94,9 +102,9 @@ def clock_of(model: ConditionalGenerator, data: tf.data.Dataset) -> Clock:
     shortest = model.steps_per_execution
 
     def fit(steps: int) -> float:
-        started = time.perf_counter()
+        started = now()
         model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False)
-        return (time.perf_counter() - started) / steps
+        return (now() - started) / steps
 
     fit(shortest)
     executions = max(1, round(SECONDS_A_TURN / fit(shortest) / shortest))
@@ -108,9 +116,9 @@ def seconds_of(call: Callable[[], object], times: int) -> float:
     call()
     spent = []
     for _ in range(times):
-        started = time.perf_counter()
+        started = now()
         call()
-        spent.append(time.perf_counter() - started)
+        spent.append(now() - started)
     return statistics.median(spent)
 
 
@@ -131,10 +139,10 @@ def where_time_goes(case: Case) -> tuple[str, str, str]:
     """Milliseconds of each update and of input, and images drawn a second."""
     model, data = build(case, Device())
     updates = update_seconds(model, data)
-    started = time.perf_counter()
+    started = now()
     for _ in real_batches(model, case, CALLS):
         pass
-    reading = (time.perf_counter() - started) / CALLS
+    reading = (now() - started) / CALLS
     model.prepare_to_sample(case.table)
     draw = tf.function(model.sample)
     block = (tf.zeros(64, tf.int32), tf.range(64, dtype=tf.int64))
@@ -171,9 +179,9 @@ def main() -> None:
         "Training steps of the generators",
         f"generator_steps --size {arguments.size} --channels {arguments.channels} --batch {arguments.batch}",
         f"{arguments.size} px, {arguments.channels} channel(s), batches of {arguments.batch}, default options, on "
-        f"{machine()}. The step is in float32, without XLA, four in an execution; the last columns tell how many times "
-        "as long it takes with one setting changed (median, least and most of three turns). Updates were measured "
-        "alone, so that they add up to the step only about.\n\n" + markdown(head, rows),
+        f"{machine()}, in processor time. The step is in float32, without XLA, four in an execution; the last columns "
+        "tell how many times as long it takes with one setting changed (median, least and most of three turns). "
+        "Updates were measured alone, so that they add up to the step only about.\n\n" + markdown(head, rows),
         write=arguments.write,
     )
 

@@ -28,7 +28,7 @@ from benchmarks.turns import THREADS, Worker, in_turns, markdown, ratio
 ROOT = Path(__file__).parents[1]
 PYTORCH = Path(".venv-pytorch", "bin", "python")
 AGREEMENT = 1e-4
-DEFAULT, EAGER = "default", "eager"
+DEFAULT, XLA, EAGER = "default", "XLA", "eager"
 OWN_KERNELS = {"TF_ENABLE_ONEDNN_OPTS": "0"}
 """evenhand has TensorFlow take oneDNN's, as PyTorch does."""
 
@@ -106,21 +106,25 @@ def race(name: str, settings: dict[str, int], steps: int, turns: int) -> str:
     other_program = [pytorch(), "-m", f"benchmarks.sides.pytorch_{name}", arguments]
     with (
         Worker(own_program) as ours,
+        Worker(own_program) as compiled,
         Worker(own_program, OWN_KERNELS) as without_onednn,
         Worker(other_program) as theirs,
     ):
         same = check(ours, theirs)
         described: dict[str, Any] = ours.ask("ways")
-        racers = {"evenhand": ours, "evenhand, without oneDNN": without_onednn, "PyTorch": theirs}
-        ways = {
-            "evenhand": [way for way in described if network.ours is None or way in network.ours],
-            "evenhand, without oneDNN": [DEFAULT],
-            "PyTorch": [way for way in theirs.ask("ways") if network.theirs is None or way in network.theirs],
-        }
+        own = [way for way in described if network.ours is None or way in network.ours]
+        others = [way for way in theirs.ask("ways") if network.theirs is None or way in network.theirs]
+        racers = (
+            ("evenhand", ours, [way for way in own if way != XLA]),
+            # Of its own: a process that has once been deterministic compiles nothing.
+            ("evenhand", compiled, [way for way in own if way == XLA]),
+            ("evenhand, without oneDNN", without_onednn, [DEFAULT]),
+            ("PyTorch", theirs, others),
+        )
         clocks = {
             f"{side}, {way}": lambda worker=worker, way=way: worker.ask("seconds", way=way, steps=steps)
-            for side, worker in racers.items()
-            for way in prepared(worker, ways[side], side)
+            for side, worker, ways in racers
+            for way in prepared(worker, ways, side)
         }
         times = in_turns(clocks, turns)
     return _section(times, described[DEFAULT], same, settings["batch"])
