@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
@@ -54,6 +56,16 @@ def test_the_command_is_installed() -> None:
     from evenhand import __version__
 
     assert version("evenhand") == __version__
+
+
+@pytest.mark.parametrize("module", ["evenhand", "evenhand.cli"])
+def test_the_command_runs_as_a_module(module: str) -> None:
+    from evenhand import __version__
+
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--version"], capture_output=True, text=True, cwd=REPOSITORY, check=True
+    )
+    assert done.stdout == f"evenhand {__version__}\n"
 
 
 def test_the_changelog_names_this_version() -> None:
