@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from evenhand.config import RunConfig
-from evenhand.errors import UserError, did_you_mean
+from evenhand.errors import UserError, did_you_mean, plain_words
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -171,18 +171,13 @@ def _sentence(where: str, location: tuple[int | str, ...], kind: str, messages: 
         known = sorted(_keys_beside(location))
         return UserError(where, "is an unknown key", _hint(str(location[-1]), known))
     if kind == "value_error":
-        return UserError(where, messages[0].removeprefix("Value error, "), "change the config accordingly")
+        return UserError(where, plain_words(messages[0]), "change the config accordingly")
     if kind == "missing":
         return UserError(where, "is missing", "add it")
     if kind.startswith("union_tag"):
         return UserError(where, "needs a kind", "write kind: geometric or kind: counts into it")
-    problem = " or ".join(dict.fromkeys(map(_problem, messages)))
+    problem = " or ".join(dict.fromkeys(map(plain_words, messages)))
     return UserError(where, f"{problem}, not {given!r}", "see docs/configuration.md")
-
-
-def _problem(message: str) -> str:
-    problem = message[0].lower() + message[1:].replace("Input should", "should")
-    return problem.replace("input should be", "should be").partition(", unable to ")[0]
 
 
 def _keys_of(location: tuple[int | str, ...]) -> tuple[int | str, ...]:

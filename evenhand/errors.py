@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_OWN_VALIDATOR = "Value error, "
+"""What pydantic puts before the message of a ValueError."""
+
 
 class EvenhandError(Exception):
     """Base of every error that is told in one sentence, without a traceback.
@@ -41,6 +44,14 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
     """A remedy for a name that is not known: the nearest one that is, or `otherwise` where none is near."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}" if close else otherwise
+
+
+def plain_words(message: str) -> str:
+    """A message of pydantic as part of a sentence: `should be …`, or what a validator of ours says as it stands."""
+    if message.startswith(_OWN_VALIDATOR):
+        return message.removeprefix(_OWN_VALIDATOR)
+    problem = message.partition(", unable to ")[0].replace("Input should", "should")
+    return problem[:1].lower() + problem[1:]
 
 
 class GateFailed(EvenhandError):

@@ -83,6 +83,15 @@ def test_recipes_are_listed_and_printed_as_configs() -> None:
             ["generate", ".", "--per-class", "1", "--output", "x", "--seed", str(2**63 - 1)],
             "Invalid value for '--seed'",
         ),
+        (["report", ".", "--card", "foo"], "evenhand: Invalid value for '--card': 'foo' is not one of 'model', 'data'"),
+        (
+            ["generate", ".", "--per-class", "0", "--output", "x"],
+            "evenhand: Invalid value for '--per-class': should be greater than or equal to 1.\n",
+        ),
+        (
+            ["generate", ".", "--per-class", "many", "--output", "x"],
+            "evenhand: Invalid value for '--per-class': should be a valid integer.\n",
+        ),
         (["generate", ".", "--per-class", "1", "--output", "x"], ".: holds no finished run of evenhand"),
         (["export", ".", "--what", "synthetic", "--format", "npz", "--output", "x.npz"], ".: holds no finished run"),
         (["predict", ".", "x.png"], ".: holds no finished run of evenhand"),

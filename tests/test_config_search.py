@@ -45,8 +45,14 @@ def test_auto_is_written_and_read_again() -> None:
         ({**AUTO, "tuning": {"fields": {}}}, "name at least one field"),
         ({**AUTO, "tuning": {"fields": {"training.learning_rate": 3}}}, "a list of values, or low and high"),
         ({**AUTO, "tuning": {"fields": {"training.learning_rate": [1, 1]}}}, "values that differ"),
-        ({**AUTO, "tuning": {"fields": {"training.learning_rate": [1, -1]}}}, "cannot be -1"),
-        ({**AUTO, "tuning": {"fields": {"training.learning_rate": {"low": 2, "high": 1}}}}, "low must be less"),
+        (
+            {**AUTO, "tuning": {"fields": {"training.learning_rate": [1, -1]}}},
+            "-1: should be greater than 0;",
+        ),
+        (
+            {**AUTO, "tuning": {"fields": {"training.learning_rate": {"low": 2, "high": 1}}}},
+            ": low must be less",
+        ),
         ({**AUTO, "tuning": {"fields": {"training.learning_rate": {"low": 1, "high": 2}}}}, "set tuning.trials"),
         ({**AUTO, "tuning": {"fields": {"training.steps": [1, 2]}}}, "training.steps cannot be tuned"),
         ({**AUTO, "tuning": {"fields": {"generator.steps": [1, 2]}}}, "generator.steps cannot be tuned"),

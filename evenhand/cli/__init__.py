@@ -9,7 +9,7 @@ import typer
 
 from evenhand.cli import compare, images, rate, results, run, score
 from evenhand.cli.session import Terminated
-from evenhand.errors import EvenhandError
+from evenhand.errors import EvenhandError, plain_words
 
 app = typer.Typer(
     name="evenhand",
@@ -45,6 +45,13 @@ def _evenhand(
     """From an imbalanced image set to a verdict per class: do synthetic images help?"""
 
 
+def _sentence(error: typer.TyperException) -> str:
+    """What typer says of the arguments; it passes on pydantic's words of a wrong value."""
+    if isinstance(error, typer.BadParameter):
+        error.message = plain_words(error.message)
+    return error.format_message().rstrip(".") + "."
+
+
 def main() -> None:
     """Runs the command line and exits with its code; whatever a user can cause is one sentence on standard error.
 
@@ -58,7 +65,7 @@ def main() -> None:
         typer.echo(f"evenhand: {error}", err=True)
         code = error.exit_code
     except typer.TyperException as error:
-        typer.echo(f"evenhand: {error.format_message()}", err=True)
+        typer.echo(f"evenhand: {_sentence(error)}", err=True)
         code = error.exit_code
     except Terminated:
         typer.echo("evenhand: interrupted.", err=True)

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from evenhand.config.classification import OwnTraining, Strategy, Training
 from evenhand.config.section import Section
+from evenhand.errors import plain_words
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 OWN_FIELDS = tuple(OwnTraining.model_fields)
@@ -94,7 +95,7 @@ def _values_of(path: str, values: Any) -> Any:
         except ValidationError as error:
             problem = error.errors()[0]
             key = ".".join(str(part) for part in problem["loc"])
-            raise ValueError(f"{path}: {key + ': ' if key else ''}{problem['msg']}") from error
+            raise ValueError(f"{path}: {key + ': ' if key else ''}{plain_words(problem['msg'])}") from error
     if isinstance(values, Range):
         return values
     raise ValueError(f"{path} needs a list of values, or low and high, not {values!r}")
@@ -124,7 +125,7 @@ def own_training(training: Training, values: Mapping[str, Any]) -> OwnTraining |
             changed[keys[0]] = _replaced(standing, keys[1:], given)
             OwnTraining.model_validate(changed)
         except (ValidationError, TypeError) as error:
-            problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            problem = plain_words(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
             raise ValueError(f"{path} cannot be {value!r}: {problem}") from error
     return OwnTraining.model_validate(changed) if changed else None
 

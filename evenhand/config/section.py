@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evenhand import registry
-from evenhand.errors import UserError, did_you_mean
+from evenhand.errors import UserError, did_you_mean, plain_words
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -85,8 +85,13 @@ def parse_options(model: type[_Options], options: Mapping[str, Any], where: str)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        if first["type"] != "extra_forbidden":
-            raise UserError(f"{where}.{name}", f"{first['msg']}, not {first['input']!r}", "correct it") from error
-        known = list(model.model_fields)
-        hint = did_you_mean(name, known, f"it takes {', '.join(known) or 'no options'}")
-        raise UserError(f"{where}.{name}", "there is no such option", hint) from error
+        # What options forbid each other stands at no option.
+        field = f"{where}.{name}" if name else where
+        if first["type"] == "extra_forbidden":
+            known = list(model.model_fields)
+            hint = did_you_mean(name, known, f"it takes {', '.join(known) or 'no options'}")
+            raise UserError(field, "there is no such option", hint) from error
+        problem = plain_words(first["msg"])
+        # A validator of ours says all there is to say; pydantic's own rules do not name what they were given.
+        given = "" if first["type"] == "value_error" else f", not {first['input']!r}"
+        raise UserError(field, problem + given, "correct it") from error

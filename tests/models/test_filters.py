@@ -166,7 +166,7 @@ def test_a_filter_of_ones_own_sees_the_images(tmp_path: Path, monkeypatch: pytes
             "cgan",
             "synthetic.filter.options.kep: .*did you mean 'keep'",
         ),
-        ("{name: uncertainty, options: {keep: 0.5, top_k: 2}}", "cgan", "exclude each other"),
+        ("{name: uncertainty, options: {keep: 0.5, top_k: 2}}", "cgan", "options: keep and top_k exclude each other;"),
         ("{name: class_probability, options: {keep: 1.5}}", "cgan", "synthetic.filter.options.keep: "),
         ("[{name: distance}, {name: discriminator_score}]", "diffusion", "diffusion has none; .*acgan, bagan, cgan"),
         ("[]", "cgan", "names no filter"),
