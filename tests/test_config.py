@@ -57,6 +57,12 @@ def test_a_field_of_several_types_is_named_as_it_is_written(assignment: str, sen
     assert str(caught.value).startswith(sentence)
 
 
+def test_any_share_of_copies_can_be_allowed() -> None:
+    assert config_file.load(assignments=["synthetic.max_copy_share=1"]).synthetic.max_copy_share == 1
+    with pytest.raises(UserError, match=r"max_copy_share: should be less than or equal to 1, not 1\.5;"):
+        config_file.load(assignments=["synthetic.max_copy_share=1.5"])
+
+
 @pytest.mark.parametrize("text", ["2024-01-01", "2024-13-45"])
 def test_what_looks_like_a_date_is_a_text(text: str) -> None:
     assert config_file.load(assignments=[f"name={text}"]).name == text

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from evenhand.config.section import Section, Share, registered
+from evenhand.config.section import Section, registered
 
 
 class Monitor(Section):
@@ -82,9 +82,9 @@ class Synthetic(Section):
       per_class: images of every class (S1 takes 1000), or `balance`: what each class lacks to the largest (S3).
       filter: which images are used; None: every image drawn.
       max_copy_share: share of the synthetic images that may be copies of training images; with more the run ends with
-        exit code 3. None for no gate.
+        exit code 3. None, or 1, for no gate.
     """
 
     per_class: Annotated[int, Field(ge=1)] | Literal["balance"] = 1000
     filter: Filtering | None = None
-    max_copy_share: Share | None = None
+    max_copy_share: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
