@@ -114,7 +114,8 @@ def read_manifest(path: Path) -> Iterator[ManifestLine]:
       UserError: if the file cannot be read or a line is none of a manifest.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        # What is no text is no line either.
+        with open(path, encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file, start=1):
                 try:
                     yield ManifestLine.model_validate_json(line)
@@ -124,3 +125,26 @@ def read_manifest(path: Path) -> Iterator[ManifestLine]:
                     ) from error
     except OSError as error:
         raise UserError(str(path), f"cannot be read ({error.strerror})", f"give a {MANIFEST}") from error
+
+
+def class_names_of_folders(folder: Path) -> dict[str, str]:
+    """What the manifest in `folder` tells of the class folders beside it: name of the folder -> name of its class.
+
+    Returns:
+      Nothing without a manifest, or with one that is not ours: other programs call their files so, too.
+
+    Raises:
+      UserError: if a later line is damaged.
+    """
+    if not _is_ours(folder / MANIFEST):
+        return {}
+    files = ((line.file, line.class_name) for line in read_manifest(folder / MANIFEST))
+    return {file.partition("/")[0]: class_name for file, class_name in files if file is not None}
+
+
+def _is_ours(manifest: Path) -> bool:
+    try:
+        next(read_manifest(manifest), None)
+    except UserError:
+        return False
+    return True

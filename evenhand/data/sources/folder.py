@@ -1,4 +1,8 @@
-"""A folder with one folder of images per class, or `train`, `validation` and `test` folders above such ones."""
+"""A folder with one folder of images per class, or `train`, `validation` and `test` folders above such ones.
+
+A class is called as its folder is. Not every class name can be a folder's, though: beside exported images, the manifest
+tells what the class in a folder is really called.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +20,7 @@ from evenhand.config import Data, Section, parse_options
 from evenhand.data.decode import read_file
 from evenhand.data.fingerprint import of_files
 from evenhand.data.image_set import ImageSet
+from evenhand.data.marks import MANIFEST, class_names_of_folders
 from evenhand.data.packed_strings import PackedStrings
 from evenhand.data.sources._conventions import OWN_SPLITS, number, required_path
 from evenhand.errors import UserError
@@ -34,18 +40,20 @@ class _Listing:
     labels: list[int] = field(default_factory=list)
     splits: list[int] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+    manifests: list[str] = field(default_factory=list)
+    """Paths below the folder of the manifests that call a class otherwise than its folder."""
 
-    def walk(self, root: Path, splits: dict[str, int]) -> Iterator[str]:
+    def walk(self, root: Path, splits: dict[str, int], class_folders: dict[str, dict[str, str]]) -> Iterator[str]:
         """Paths below `root` of the image files, noting label and split of each, and files that are none."""
         numbers = {name: label for label, name in enumerate(self.classes)}
         for split, index in splits.items():
-            for name in _folders(root / split):
+            for name, class_name in class_folders[split].items():
                 for path in _files(root / split / name):
                     relative = path[len(str(root)) + 1 :]
                     if not path.lower().endswith(SUFFIXES):
                         self.others.append(relative)
                         continue
-                    self.labels.append(numbers[name])
+                    self.labels.append(numbers[class_name])
                     self.splits.append(index)
                     yield relative
 
@@ -90,15 +98,23 @@ def _holds_classes(folder: Path) -> bool:
     return len(_folders(folder)) > 1 and not any(name.lower().endswith(SUFFIXES) for name in files)
 
 
+def _class_folders(folder: Path) -> dict[str, str]:
+    """Name of each class folder, in order -> name of its class."""
+    told = class_names_of_folders(folder)
+    return {name: told.get(name, name) for name in _folders(folder)}
+
+
 def _list(config: Data) -> tuple[Path, _Listing, PackedStrings]:
     root = required_path(config)
     if not root.is_dir():
         raise UserError(str(root), "is no folder", "give a folder with one folder of images per class")
     root = Path(os.path.abspath(root))
     splits = _splits(root)
-    classes, _ = number(name for split in splits for name in _folders(root / split))
-    listing = _Listing(classes)
-    names = PackedStrings(listing.walk(root, splits))
+    class_folders = {split: _class_folders(root / split) for split in splits}
+    classes, _ = number(name for folders in class_folders.values() for name in folders.values())
+    renamed = [split for split, folders in class_folders.items() if any(name != folders[name] for name in folders)]
+    listing = _Listing(classes, manifests=[os.path.join(split, MANIFEST) for split in renamed])
+    names = PackedStrings(listing.walk(root, splits, class_folders))
     if not len(names):
         raise UserError(
             str(config.path),
@@ -109,10 +125,11 @@ def _list(config: Data) -> tuple[Path, _Listing, PackedStrings]:
 
 
 def open_source(config: Data) -> ImageSet:
-    """Lists the files; a class is named by its folder, an image by its path.
+    """Lists the files; a class is named by the manifest of an export or else by its folder, an image by its path.
 
     Raises:
-      UserError: if `data.path` is no folder, holds no images, or `data.group` does not fit a file name.
+      UserError: if `data.path` is no folder, holds no images, `data.group` does not fit a file name, or a manifest is
+        damaged.
     """
     parse_options(Options, config.options, "data.options")
     root, listing, names = _list(config)
@@ -156,6 +173,7 @@ def _groups(pattern: str, names: PackedStrings) -> NDArray[np.int32]:
 
 
 def fingerprint(config: Data) -> str:
-    """Digest over the paths below the folder and the contents of the files."""
-    root, _, names = _list(config)
-    return of_files((names[index], os.path.join(root, names[index])) for index in range(len(names)))
+    """Digest over the paths below the folder and the contents of the files, and of manifests that name classes."""
+    root, listing, names = _list(config)
+    files = chain(listing.manifests, (names[index] for index in range(len(names))))
+    return of_files((name, os.path.join(root, name)) for name in files)

@@ -8,7 +8,10 @@ from PIL import Image
 
 from evenhand.config import Data
 from evenhand.data.decode import decode
+from evenhand.data.export import export_images
 from evenhand.data.load import open_images
+from evenhand.data.marks import MANIFEST
+from evenhand.data.sources import folder
 from evenhand.errors import UserError
 
 
@@ -116,3 +119,56 @@ def test_file_names_that_are_no_text(make_folder):
     names = [images.identify(row) for row in range(4)]
     assert "folder/a/\ufffd.png" in names
     assert all(images.read(row)[:4] == b"\x89PNG" for row in range(4))
+
+
+def export(output, names=("a/b", "a|b", "c"), real=()):
+    images = [(np.full((4, 4, 1), number, np.uint8), number % 3, number) for number in range(9)]
+    ids = (
+        (pixels, label, f"synthetic/cgan/{names[label]}/{n}" if n not in real else str(n))
+        for pixels, label, n in images
+    )
+    export_images(ids, names, output, "folder")
+    return output
+
+
+def test_the_manifest_of_an_export_names_its_classes(tmp_path):
+    # Real images stand in the same folders and have no line of their own.
+    root = export(tmp_path / "out", real=(0, 4))
+    images = opened(root)
+    assert images.class_names == ("a/b", "a|b", "c")
+    found = {images.identify(row): images.class_names[images.labels[row]] for row in range(len(images))}
+    assert found["folder/a_b/000000.png"] == found["folder/a_b/000001.png"] == "a/b" and len(found) == 9
+
+
+def test_the_manifest_below_a_split_counts_for_that_split(tmp_path):
+    export(tmp_path / "data" / "train")
+    export(tmp_path / "data" / "test", names=("a_b", "a|b", "c"))
+    images = opened(tmp_path / "data")
+    assert images.class_names == ("a/b", "a_b", "a|b", "c")
+    assert images.splits[images.labels == 0].tolist() == [1] * 3
+
+
+def test_classes_that_the_manifest_calls_otherwise_are_another_source(tmp_path):
+    root = export(tmp_path / "out")
+    manifest = root / MANIFEST
+    seen = [folder.fingerprint(Data(source="folder", path=str(root)))]
+    manifest.write_text(manifest.read_text().replace('"a/b"', '"a:b"'))
+    seen.append(folder.fingerprint(Data(source="folder", path=str(root))))
+    manifest.unlink()
+    seen.append(folder.fingerprint(Data(source="folder", path=str(root))))
+    assert len(set(seen)) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b'{"image": "x.png"}\n', b"\xff\xfe", b"[1]"])
+def test_a_manifest_of_another_program_is_none_of_our_business(make_folder, content):
+    root = make_folder({"a": 2, "b": 2})
+    (root / MANIFEST).write_bytes(content)
+    assert opened(root).class_names == ("a", "b")
+
+
+def test_a_damaged_manifest_is_named_with_its_line(tmp_path):
+    root = export(tmp_path / "out")
+    with open(root / MANIFEST, "a") as manifest:
+        manifest.write('{"file": "a_b/0000')
+    with pytest.raises(UserError, match=r"manifest\.jsonl, line 10: is no line of a manifest"):
+        opened(root)
