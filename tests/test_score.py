@@ -143,6 +143,48 @@ def test_classes_of_one_side_alone_and_folders_without_classes_are_said(sources:
     assert any("2 classes are in real alone" in warning and "dotted and standing" in warning for warning in told)
 
 
+def test_classes_whose_names_cannot_be_folders_are_matched(sources: Path, tmp_path: Path) -> None:
+    names = ("a/../b|c", "a/b")
+    images, labels = bars(4, (20, 20))
+    for output, kind in ((tmp_path / "real.npz", "npz"), (tmp_path / "drawn", "folder")):
+        rows = (
+            (image, int(label), f"synthetic/cgan/{names[label]}/0") for image, label in zip(images, labels, strict=True)
+        )
+        export_images(rows, names, output, kind)
+    found = scored(tmp_path / "real.npz", tmp_path / "drawn", str(sources / "model.keras"))
+    assert [(name, scores.num_synthetic) for name, scores in found.per_class] == [(name, 20) for name in names]
+
+
+@pytest.mark.parametrize("kind", ["folder", "tfrecord", "npz"])
+def test_synthetic_images_taken_for_real_ones_are_said(sources: Path, tmp_path: Path, kind: Any) -> None:
+    """Of a balanced export: real images, and synthetic ones that fill the classes up."""
+    model = sources / "model.keras"
+    images, labels = bars(5, (12, 12, 12))
+    rows = [
+        (image, int(label), f"synthetic/cgan/{NAMES[label]}/{row}" if row % 3 == 0 else f"folder/{row}")
+        for row, (image, label) in enumerate(zip(images, labels, strict=True))
+    ]
+    export_images(rows, NAMES, tmp_path / "balanced", kind)
+    done = evenhand("score", tmp_path / "balanced", sources / "real", "--extractor", model, "--json")
+    assert done.returncode == 0, done.stderr
+    [note] = [text for text in json.loads(done.stdout)["warnings"] if "marked" in text]
+    assert note.startswith("12 of 36 images of ") and "balanced, the real side, are marked as synthetic" in note
+    # Where they belong, nothing is to be said of them.
+    assert not any(
+        "marked" in text for text in scored(sources / "real", tmp_path / "balanced", str(model)).overall.warnings
+    )
+
+
+def test_the_note_on_synthetic_images_is_printed(sources: Path, tmp_path: Path) -> None:
+    images, labels = bars(5, (12, 12, 12))
+    rows = [
+        (image, int(label), f"synthetic/cgan/{NAMES[label]}/0") for image, label in zip(images, labels, strict=True)
+    ]
+    export_images(rows, NAMES, tmp_path / "drawn", "folder")
+    done = evenhand("score", tmp_path / "drawn", sources / "real", "--extractor", sources / "model.keras", "-q")
+    assert any(line.startswith("- 36 of 36 images of ") for line in done.stdout.splitlines())
+
+
 def test_images_come_to_one_size_and_number_of_channels(sources: Path, tmp_path: Path) -> None:
     images, labels = bars(3, (20, 20, 20), size=12)
     write(tmp_path / "colour", "folder", images * np.array([1, 1, 0], np.uint8), labels)

@@ -14,7 +14,7 @@ _EXPORTED_ARCHIVE = "images.npz"
 def data_section(text: str) -> dict[str, Any]:
     """The `data` section for a SOURCE.
 
-    A folder is one of images, unless it holds TFRecord files or the one archive of `evenhand export`.
+    A folder is one of images, unless it holds TFRecord files or nothing but the archive of `evenhand export`.
 
     Raises:
       UserError: if it is no source that exists.
@@ -36,7 +36,9 @@ def data_section(text: str) -> dict[str, Any]:
 
 
 def _folder(folder: Path) -> dict[str, Any]:
-    names = [entry.name for entry in os.scandir(folder)]
-    if names == [_EXPORTED_ARCHIVE]:
+    from evenhand.data.marks import MANIFEST
+
+    names = {entry.name for entry in os.scandir(folder)}
+    if names - {MANIFEST} == {_EXPORTED_ARCHIVE}:
         return {"source": "npz", "path": str(folder / _EXPORTED_ARCHIVE)}
     return {"source": "tfrecord" if any("tfrecord" in name for name in names) else "folder", "path": str(folder)}

@@ -63,6 +63,11 @@ class ReadableImages:
         return len(self.scan.skipped) + len(self.image_set.unreadable)
 
     @property
+    def num_marked(self) -> int:
+        """Readable images that say of themselves, or of which their source says, that a model made them."""
+        return int((self.scan.readable & self.scan.marked).sum())
+
+    @property
     def channels(self) -> int:
         """1 where every image is grey, else 3."""
         return 3 if self.scan.coloured.any() else 1

@@ -113,6 +113,11 @@ def _relabelled(images: ReadableImages, common: Sequence[str]) -> NDArray[np.int
 
 def _notes(real: ReadableImages, synthetic: ReadableImages, common: Sequence[str]) -> list[str]:
     notes = []
+    if real.num_marked:
+        notes.append(
+            f"{real.num_marked} of {len(real)} images of {real.name}, the real side, are marked as synthetic: the "
+            "scores compare synthetic images with synthetic ones, too."
+        )
     if not common:
         notes.append(
             f"no class of {synthetic.name} ({listed(synthetic.class_names)}) is one of {real.name} "
