@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from evenhand.errors import UserError
+from evenhand.errors import UserError, plain_words
 from evenhand.report import samples
 from evenhand.report.part import Count, Part
 from evenhand.report.result import Result
@@ -94,7 +94,7 @@ def read(path: Path) -> RaterFile:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(key) for key in first["loc"])
-        problem = f"holds no ratings ({place + ': ' if place else ''}{first['msg']})"
+        problem = f"holds no ratings ({place + ': ' if place else ''}{plain_words(first['msg'])})"
         raise UserError(str(path), problem, "move it elsewhere, or restore it") from error
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from evenhand.errors import UserError
+from evenhand.errors import UserError, plain_words
 from evenhand.report.audit_part import AuditPart
 from evenhand.report.comparison_part import ClassComparison as ClassComparison
 from evenhand.report.comparison_part import ComparisonPart as ComparisonPart
@@ -188,7 +188,7 @@ class Result(_Part):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(key) for key in first["loc"])
-            problem = f"not a result of this version ({place + ': ' if place else ''}{first['msg']})"
+            problem = f"not a result of this version ({place + ': ' if place else ''}{plain_words(first['msg'])})"
             raise UserError(str(file), problem, "run `evenhand run` again to write a new one") from error
 
     @property

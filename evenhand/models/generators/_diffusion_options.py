@@ -93,19 +93,19 @@ class Options(Section):
     @classmethod
     def _positive(cls, multipliers: tuple[int, ...]) -> tuple[int, ...]:
         if min(multipliers) < 1:
-            raise ValueError("Multipliers are at least 1")
+            raise ValueError("multipliers are at least 1")
         return multipliers
 
     @field_validator("flips")
     @classmethod
     def _is_an_augmentation(cls, flips: bool, info: Any) -> bool:
         if flips and not info.data.get("augmentation"):
-            raise ValueError("Flips need an augmentation above 0, e.g. 0.12")
+            raise ValueError("flips need an augmentation above 0, e.g. 0.12")
         return flips
 
     @field_validator("guidance")
     @classmethod
     def _needs_dropped_labels(cls, guidance: float, info: Any) -> float:
         if guidance != 1.0 and not info.data.get("label_dropout"):
-            raise ValueError("Guidance other than 1 needs a label_dropout above 0")
+            raise ValueError("guidance other than 1 needs a label_dropout above 0")
         return guidance
