@@ -26,7 +26,7 @@ from evenhand.models.judge_synthetic import judge_synthetic
 from evenhand.report.audit_part import MOST_PAIRS_PER_CLASS, audit_part
 from evenhand.report.copy_pairs import FILE_NAME, PairPictures, write_pairs
 
-VERSION = "1"
+VERSION = "2"
 """Part of the cache key: raise it when the same images should be judged otherwise."""
 
 AUDIT_FILE, SCORES_FILE = "audit.json", "scores.json"

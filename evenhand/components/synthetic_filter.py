@@ -25,7 +25,7 @@ from evenhand.models.sample_generator import plan
 from evenhand.report import filter_pictures
 from evenhand.report.filters_part import filters_part
 
-VERSION = "1"
+VERSION = "2"
 """Part of the cache key: raise it when the same config should keep other images."""
 
 FILE_NAME = "filter.json"
