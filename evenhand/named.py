@@ -1,4 +1,4 @@
-"""Names within a sentence: the first ones, and how many more there are."""
+"""Names and counts within a sentence."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ from collections.abc import Sequence
 
 MOST = 8
 """Names that a sentence gives."""
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts, in the plural where it is not one, e.g. `1 image`, `20 synthetic images`.
+
+    Args:
+      number: of things.
+      noun: the singular of a noun whose plural ends in `s`.
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:

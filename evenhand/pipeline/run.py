@@ -18,7 +18,7 @@ from evenhand.pipeline.graph import create_pipeline
 from evenhand.pipeline.runner import LocalRunner
 from evenhand.pipeline.search import settle
 from evenhand.pipeline.stages import OnStage, StageEvent, StageOutcome
-from evenhand.report import finish
+from evenhand.report import audit, finish
 from evenhand.report.result import Result
 from evenhand.report.search_part import SearchPart
 
@@ -129,20 +129,16 @@ def lay_out(config: RunConfig, output: Path, outcomes: Sequence[StageOutcome]) -
 
 
 def _check_copies(config: RunConfig, result: Result) -> None:
-    audit, most = result.audit, config.synthetic.max_copy_share
-    if audit is None:
+    if result.audit is None:
         return
-    if audit.num_leaks:
-        first = audit.leaks[0]
-        raise GateFailed(
-            f"synthetic images: {audit.num_leaks} repeat test images pixel by pixel, e.g. {first.synthetic_id} repeats "
-            f"{first.test_id}; the test scores of strategies that use them mean nothing."
-        )
-    if most is not None and audit.share > most:
-        raise GateFailed(
-            f"synthetic.max_copy_share: {audit.copies} synthetic images ({audit.share:.1%}) are copies of training "
-            f"images, more than the {most:.1%} allowed ({audit.false_alarms:.0%} would be false alarms)."
-        )
+    leaked = audit.leak(result.audit)
+    if leaked is not None:
+        first = result.audit.leaks[0]
+        raise GateFailed(f"{leaked}, e.g. {first.synthetic_id} repeats {first.test_id}.")
+    copied = audit.too_many_copies(result.audit, config.synthetic.max_copy_share)
+    if copied is not None:
+        false_alarms = f"{result.audit.false_alarms:.0%} would be false alarms"
+        raise GateFailed(f"synthetic.max_copy_share: {copied} ({false_alarms}).")
 
 
 def _check_gate(config: RunConfig, result: Result) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evenhand.named import listed
+from evenhand.named import counted, listed
 from evenhand.report.audit_part import AuditPart, DataCopyingPart
 
 _FAR = 3.0
@@ -15,16 +15,43 @@ UNLIKELY = 0.00135
 def sentences(audit: AuditPart) -> list[str]:
     """What was found, how it was measured, and what was leaked, one sentence each."""
     total = sum(seen.synthetic for seen in audit.per_class)
-    said = [
-        f"{audit.copies} of {total} synthetic images ({audit.share:.1%}) are flagged as copies of training images; of "
+    flagged = "is flagged as a copy" if audit.copies == 1 else "are flagged as copies"
+    leaked = leak(audit)
+    return [
+        *([f"{leaked}."] if leaked else []),
+        f"{audit.copies} of {counted(total, 'synthetic image')} ({audit.share:.1%}) {flagged} of training images; of "
         f"real images that the generator never saw, {audit.false_alarms:.0%} would be.",
         _reference(audit),
         *_copied_classes(audit),
         _data_copying(audit.data_copying),
     ]
-    if audit.num_leaks:
-        said.insert(0, f"{audit.num_leaks} synthetic images repeat test images pixel by pixel: a leak.")
-    return said
+
+
+def leak(audit: AuditPart) -> str | None:
+    """How many synthetic images are exact copies of test images, and what follows; None where none is."""
+    if not audit.num_leaks:
+        return None
+    is_one = audit.num_leaks == 1
+    copies = "is an exact copy of a test image" if is_one else "are exact copies of test images"
+    return (
+        f"{counted(audit.num_leaks, 'synthetic image')} {copies}, so that the scores of strategies that learn from "
+        f"{'it' if is_one else 'them'} mean nothing"
+    )
+
+
+def too_many_copies(audit: AuditPart, most: float | None) -> str | None:
+    """That more synthetic images are copies of training images than were allowed; None where that is not so.
+
+    Args:
+      audit: what was found.
+      most: the share that was allowed, `synthetic.max_copy_share`; None for any.
+    """
+    if most is None or audit.share <= most:
+        return None
+    return (
+        f"{audit.share:.1%} of the synthetic images are copies of training images, more than the {most:.1%} that were "
+        "allowed"
+    )
 
 
 def _reference(audit: AuditPart) -> str:

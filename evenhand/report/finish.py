@@ -13,6 +13,7 @@ from evenhand.report.realism import realism_of
 from evenhand.report.render import render_html, render_markdown
 from evenhand.report.result import Result
 from evenhand.report.search_part import SearchPart
+from evenhand.report.verdict import verdict
 from evenhand.whole_files import replace_text
 
 
@@ -43,6 +44,8 @@ def write_result(
     """
     result = Result.load(evidence).completed(str(config["name"]), config, versions, seconds)
     result = result.model_copy(update={"processor_seconds": dict(processor_seconds), "search": search})
+    # Only the whole config says how many copies were allowed.
+    result = result.model_copy(update={"verdict": verdict(result)})
     replace_text(output / result_file.FILE_NAME, result.to_json())
     for name in (samples.FILE_NAME, copy_pairs.FILE_NAME, filter_pictures.FILE_NAME):
         if (evidence / name).exists():

@@ -11,7 +11,7 @@ from evenhand.report.citations import SCORES
 from evenhand.report.markdown import cell
 from evenhand.report.result import Result
 from evenhand.report.scores_part import SplitResult
-from evenhand.report.verdict import MINIMUM_SEEDS, judge, percent, points, scope
+from evenhand.report.verdict import MINIMUM_SEEDS, judge, leak, percent, points, scope
 from evenhand.report.view import role, word
 
 
@@ -149,7 +149,7 @@ def _per_class(result: Result) -> list[str]:
 def _verdict(result: Result) -> Iterator[str]:
     yield cell(result.verdict)
     judgement = judge(result)
-    if judgement is None:
+    if judgement is None or leak(result):
         return
     yield ""
     rows = [

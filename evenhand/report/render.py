@@ -27,10 +27,11 @@ from evenhand.report.result import Result
 from evenhand.report.samples import Sample
 from evenhand.report.scores_part import ClassResult
 from evenhand.report.validation_words import on_validation, validation_sentence
-from evenhand.report.verdict import class_scope, headline, label_control, percent, points, scope, tone
+from evenhand.report.verdict import class_scope, headline, label_control, leak, percent, points, scope, tone
 from evenhand.report.view import SYMBOLS, ClassRow, View, arrange, role, word
 
 _STYLES = {"helped": "green", "hurt": "red", "no evidence": "dim"}
+_TONES = {"helped": "green", "hurt": "red", "leaked": "red", "mixed": "yellow", "none": ""}
 
 
 def template_environment(autoescape: bool) -> Environment:
@@ -72,6 +73,7 @@ def _content(result: Result, view: View) -> dict[str, Any]:
         "judgement": view.judgement,
         "headline": words,
         "tone": tone(result),
+        "leak": leak(result),
         # The sentence starts with the headline, which stands above it.
         "sentence": result.verdict.removeprefix(f"{words}: "),
         "scope": scope(result),
@@ -222,8 +224,7 @@ def render_terminal(result: Result, console: Console) -> None:
     if result.realism is not None:
         console.print(Text(realism.words(result.realism, result.confidence)))
     # A verdict is read whole: words wrap, names with brackets stay as they are.
-    style = _STYLES[view.judgement.verdict] if view.judgement else ""
-    console.print(Text(result.verdict, style=f"bold {style}" if style != "dim" else "bold"))
+    console.print(Text(result.verdict, style=f"bold {_TONES[tone(result)]}"))
 
 
 def _class_table(result: Result, view: View, names: Sequence[str], *, with_change: bool) -> Table:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evenhand.report import audit
+from evenhand.report.card_layout import part
 from evenhand.report.comparison_part import ComparisonPart
 from evenhand.report.part import Verdict
 from evenhand.report.result import Result
@@ -74,8 +76,25 @@ def judge(result: Result) -> Judgement | None:
     return Judgement(strategy, found[0], tuple(found[1:]))
 
 
+def leak(result: Result) -> str | None:
+    """Why nothing can be said of the judged strategy: test images among what it learnt from; None where none are."""
+    return None if result.audit is None or judge(result) is None else audit.leak(result.audit)
+
+
 def headline(result: Result) -> str:
-    """The verdict in a few words."""
+    """The verdict in a few words; what the audit for copies found against it stands there too."""
+    words, copied = leak(result) or _change_in_words(result), _too_many_copies(result)
+    return f"{words}; {copied}" if copied else words
+
+
+def _too_many_copies(result: Result) -> str | None:
+    if result.audit is None or judge(result) is None:
+        return None
+    # A result gets its config last, and may be of a config without the key.
+    return audit.too_many_copies(result.audit, part(result.config, "synthetic").get("max_copy_share"))
+
+
+def _change_in_words(result: Result) -> str:
     judgement = judge(result)
     if judgement is None:
         only_controls = any(strategy.uses_synthetic for strategy in result.strategies.values())
@@ -93,18 +112,25 @@ def headline(result: Result) -> str:
 
 
 def tone(result: Result) -> str:
-    """The verdict's colour: `helped`, `hurt`, `none`, or `mixed` where a remedy without synthetic images keeps up."""
+    """The verdict's colour: `helped`, `hurt`, `none`, `leaked` where test images were learnt from.
+
+    `mixed` where synthetic images helped, but a remedy without them keeps up or too many of them are copies.
+    """
     judgement = judge(result)
+    if leak(result):
+        return "leaked"
     if judgement is None or judgement.verdict == "no evidence":
         return "none"
-    return "mixed" if judgement.verdict == "helped" and judgement.unbeaten_remedy else judgement.verdict
+    has_caveat = judgement.unbeaten_remedy is not None or _too_many_copies(result) is not None
+    return "mixed" if judgement.verdict == "helped" and has_caveat else judgement.verdict
 
 
 def verdict(result: Result) -> str:
     """One sentence: what synthetic images changed, against what, how sure that is, and what it cannot say.
 
     Args:
-      result: a result with its comparison; its `verdict` is not read.
+      result: a result with its comparison and, for the share of copies that was allowed, its config; its `verdict` is
+        not read.
     """
     judgement = judge(result)
     if judgement is None:
@@ -113,6 +139,8 @@ def verdict(result: Result) -> str:
             f"{headline(result)}, so nothing is said about them; {result.selected} was selected, with a balanced "
             f"accuracy of {percent(score)} on the test images."
         )
+    if leak(result):
+        return f"{headline(result)}: whether {judgement.strategy} is any better for synthetic images cannot be told."
     score = result.strategies[judgement.strategy].test.balanced_accuracy
     against = [_against(comparison) for comparison in (judgement.main, *judgement.others)]
     # The first interval says what kind of interval all of them are.

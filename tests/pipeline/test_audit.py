@@ -49,11 +49,12 @@ def test_copies_of_training_images_fail_the_gate_and_all_is_written(folder: Path
     options = ["--set", f"generator.options={{path: {folder / 'train'}}}", "--output", folder / "run"]
     done = evenhand("run", folder / "copies.yaml", *options)
     assert done.returncode == 3, done.stdout + done.stderr
-    assert done.stderr.startswith("evenhand: synthetic.max_copy_share: 24 synthetic images (100.0%) are copies")
+    assert done.stderr.startswith("evenhand: synthetic.max_copy_share: 100.0% of the synthetic images are copies")
     assert done.stderr.count("\n") == 1
     result = Result.load(folder / "run")
     assert result.audit is not None and result.audit.share == 1.0 and result.audit.num_leaks == 0
     assert [row.copies for row in result.audit.per_class] == [12, 12]
+    assert "; 100.0% of the synthetic images are copies of training images, more than the 50.0% that" in result.verdict
     assert result.generator is not None and result.generator.scores is not None
     assert result.generator.scores["num_synthetic"] == 24
     assert len(read_pairs(folder / "run" / FILE_NAME)) == 16
@@ -64,5 +65,7 @@ def test_exact_copies_of_test_images_are_an_error_without_any_gate(folder: Path)
     options = ["--set", f"generator.options={{path: {folder / 'test'}}}", "--set", "synthetic.max_copy_share=null"]
     done = evenhand("run", folder / "copies.yaml", *options, "--output", folder / "run")
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "24 repeat test images pixel by pixel, e.g. synthetic/folder/0/0 repeats digits/" in done.stderr
-    assert Result.load(folder / "run").audit.num_leaks == 24
+    assert done.stderr.startswith("evenhand: 24 synthetic images are exact copies of test images, so that ")
+    assert "e.g. synthetic/folder/0/0 repeats digits/" in done.stderr
+    result = Result.load(folder / "run")
+    assert result.audit.num_leaks == 24 and result.verdict.startswith("24 synthetic images are exact copies")

@@ -41,7 +41,7 @@ def test_a_generator_that_copies_fails_the_run_in_one_sentence(folder: Path) -> 
     run, change = _run("copies", folder)
     assert run.exit_code == 3
     assert run.said.startswith("evenhand: synthetic.max_copy_share: ") and run.said.count("\n") == 1
-    assert "are copies of training images, more than the 10.0% allowed" in run.said
+    assert "are copies of training images, more than the 10.0% that were allowed" in run.said
     audit = run.result.audit
     assert audit.share >= 0.95 and audit.num_leaks == 0
     assert all(row.share >= 0.9 for row in audit.per_class if row.synthetic >= 20)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from evenhand.config import RunConfig
 from evenhand.data.decode import encode_png
@@ -17,8 +20,10 @@ from evenhand.report import audit as words
 from evenhand.report.audit_part import AuditPart, DataCopyingPart, audit_part
 from evenhand.report.collect import Evidence, build_result
 from evenhand.report.copy_pairs import PairPictures, read_pairs, write_pairs
-from evenhand.report.render import render_html, render_markdown
+from evenhand.report.model_card import model_card
+from evenhand.report.render import render_html, render_markdown, render_terminal
 from evenhand.report.result import Result
+from evenhand.report.verdict import headline, tone, verdict
 
 NAMES = ("cat", "<dog>")
 
@@ -69,9 +74,13 @@ def test_it_survives_the_file(result: Result) -> None:
 
 def test_words_say_what_share_is_no_evidence() -> None:
     said = words.sentences(part(leaks=2))
-    assert said[0].startswith("2 synthetic images repeat test images")
+    leaked = "2 synthetic images are exact copies of test images, so that the scores of strategies that learn from them"
+    assert said[0] == f"{leaked} mean nothing."
     assert "3 of 20 synthetic images (15.0%)" in said[1] and "1% would be" in said[1]
     assert "nearer to the training images" in said[3] and "-4.5" in said[3]
+    one = words.sentences(part(leaks=1, copies=1))
+    assert one[0].startswith("1 synthetic image is an exact copy of a test image, so") and "from it mean" in one[0]
+    assert "1 of 20 synthetic images (5.0%) is flagged as a copy of training images" in one[1]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +131,12 @@ def test_pictures_survive_the_file(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("leaks", "most", "sentence"),
-    [(0, None, None), (0, 0.15, None), (0, 0.1, r"max_copy_share: 3 .*\(15.0%\)"), (2, None, "s0 repeats t0")],
+    [
+        (0, None, None),
+        (0, 0.15, None),
+        (0, 0.1, r"max_copy_share: 15.0% .* 10.0% that were allowed"),
+        (2, None, "s0 repeats t0"),
+    ],
 )
 def test_gates(result: Result, leaks: int, most: float | None, sentence: str | None) -> None:
     config = RunConfig.model_validate({"synthetic": {"max_copy_share": most}})
@@ -138,3 +152,40 @@ def test_gates(result: Result, leaks: int, most: float | None, sentence: str | N
 def test_without_synthetic_images_there_is_nothing_to_check(result: Result) -> None:
     config = RunConfig.model_validate({"synthetic": {"max_copy_share": 0.0}})
     _check_copies(config, result.model_copy(update={"audit": None}))
+
+
+def told(result: Result) -> list[str]:
+    """What is read first: the page's heading, the Markdown's first paragraph, the listing of a comparison."""
+    stream = io.StringIO()
+    render_terminal(result, Console(file=stream, width=1000))
+    heading = re.findall(r"<h1>(.*?)</h1>", render_html(result), re.DOTALL)
+    return [*heading, render_markdown(result).split("\n\n")[1], headline(result), verdict(result), stream.getvalue()]
+
+
+def test_a_leak_is_the_verdict(result: Result) -> None:
+    assert headline(result) == "Synthetic images helped"
+    leaked = result.model_copy(update={"audit": part(leaks=2)})
+    leaked = leaked.model_copy(update={"verdict": verdict(leaked)})
+    for text in told(leaked):
+        assert "2 synthetic images are exact copies of test images, so that" in text and "helped" not in text
+    assert tone(leaked) == "leaked"
+    page = render_html(leaked)
+    assert "Its gain in points" not in page and page.count("these scores mean nothing") == 2
+    assert "Gain of" not in render_markdown(leaked)
+    card = model_card(leaked)
+    assert "cannot be told." in card and "helped:" not in card
+
+
+def test_more_copies_than_allowed_stand_in_the_verdict(result: Result) -> None:
+    allowed = {most: result.model_copy(update={"config": {"synthetic": {"max_copy_share": most}}}) for most in (0.1, 1)}
+    gated = allowed[0.1].model_copy(update={"verdict": verdict(allowed[0.1])})
+    for text in told(gated):
+        assert "helped; 15.0% of the synthetic images are copies of training images, more than the 10.0% that" in text
+    assert (tone(gated), tone(allowed[1])) == ("mixed", "helped")
+    assert verdict(allowed[1]) == result.verdict
+
+
+def test_a_run_without_a_judged_strategy_has_no_word_of_copies_in_its_verdict(result: Result) -> None:
+    real = {name: s for name, s in result.strategies.items() if not s.uses_synthetic}
+    plain = result.model_copy(update={"strategies": real, "selected": "baseline", "audit": part(leaks=2)})
+    assert headline(plain) == "No synthetic images were used" and tone(plain) == "none"

@@ -77,7 +77,9 @@ def test_finish_writes_result_and_reports_and_draws_them_again(
     evidence, output = tmp_path / "evidence", tmp_path / "run"
     evidence.mkdir()
     output.mkdir()
-    (evidence / "result.json").write_text(build_result(make_evidence()).to_json(), encoding="utf-8")
+    # Before the runner's part the verdict is of no config.
+    early = build_result(make_evidence()).model_copy(update={"verdict": "early"})
+    (evidence / "result.json").write_text(early.to_json(), encoding="utf-8")
     samples.write_samples(evidence / samples.FILE_NAME, [samples.Sample("digit 0", "real", "digits/1", b"png")])
     result = finish.write_result(
         output,
@@ -87,7 +89,7 @@ def test_finish_writes_result_and_reports_and_draws_them_again(
         seconds={"Trainer": 2.0},
         processor_seconds={"Trainer": 3.5},
     )
-    assert result.name == "demo"
+    assert result.name == "demo" and result.verdict.startswith("Synthetic images helped: ")
     assert Result.load(output) == result
     first = (output / "report.html").read_text(encoding="utf-8")
     (output / "report.html").unlink()
