@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from evenhand.evaluation.comparison import MINIMUM_TEST_IMAGES
 from evenhand.report import audit, realism
+from evenhand.report.blessing import blessing
 from evenhand.report.card_layout import ASKED, FOLDER, Section, document, part, table
 from evenhand.report.citations import SCORES
 from evenhand.report.markdown import cell
 from evenhand.report.result import Result
 from evenhand.report.scores_part import SplitResult
 from evenhand.report.verdict import MINIMUM_SEEDS, judge, leak, percent, points, scope
-from evenhand.report.view import role, word
+from evenhand.report.view import role, trained_on, word
 
 
 def model_card(result: Result) -> str:
@@ -54,11 +55,10 @@ def _model(result: Result) -> Iterator[str]:
         weights = classifier.get("weights")
         start = f"weights from {cell(weights)}" if weights else "random initial weights"
         yield f"- Classifier: {cell(classifier['name'])}, {start}."
-    images = "real and synthetic" if strategy.uses_synthetic else "real"
-    blessed = {True: "; it met the thresholds asked for", False: "; it missed a threshold asked for"}
+    found = blessing(result, result.selected)
     yield (
-        f"- Strategy: {cell(result.selected)}, trained on {images} images, chosen without the test images"
-        f"{blessed.get(strategy.blessed, '') if strategy.blessed is not None else ''}."
+        f"- Strategy: {cell(result.selected)}, trained on {trained_on(strategy)}, chosen without the test images"
+        f"{f'; {found}' if found else ''}."
     )
     for number, phase in enumerate(strategy.phases, start=1):
         told = ", ".join(

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evenhand.report import audit, evidence, figures, filters, realism
+from evenhand.report.blessing import not_blessed
 from evenhand.report.citations import cite
 from evenhand.report.copy_pairs import PairPictures
 from evenhand.report.data_card import data_card
@@ -28,7 +29,7 @@ from evenhand.report.samples import Sample
 from evenhand.report.scores_part import ClassResult
 from evenhand.report.validation_words import on_validation, validation_sentence
 from evenhand.report.verdict import class_scope, headline, label_control, leak, percent, points, scope, tone
-from evenhand.report.view import SYMBOLS, ClassRow, View, arrange, role, word
+from evenhand.report.view import SYMBOLS, ClassRow, View, arrange, role, trained_on, word
 
 _STYLES = {"helped": "green", "hurt": "red", "no evidence": "dim"}
 _TONES = {"helped": "green", "hurt": "red", "leaked": "red", "mixed": "yellow", "none": ""}
@@ -43,7 +44,9 @@ def template_environment(autoescape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, points=points, role=role, word=word, seconds=_duration)
+    environment.filters.update(
+        percent=percent, points=points, role=role, word=word, seconds=_duration, trained_on=trained_on
+    )
     environment.filters.update(stroke=figures.stroke, swatch=figures.swatch)
     environment.globals.update(symbols=SYMBOLS, interval=_interval, legible=lambda name: name.replace("_", " "))
     return environment
@@ -79,6 +82,7 @@ def _content(result: Result, view: View) -> dict[str, Any]:
         "scope": scope(result),
         "class_scope": class_scope(result),
         "label_control": label_control(result),
+        "not_blessed": not_blessed(result),
         "is_validated": all(strategy.validation is not None for strategy in result.strategies.values()),
         "validation_sentence": validation_sentence(result),
         "confidence": f"{100 * result.confidence:g}%",

@@ -61,9 +61,8 @@ class StrategyRow:
     @property
     def kind(self) -> str:
         """What images it trains on, in words."""
-        if self.result.uses_synthetic:
-            return "real and synthetic images"
-        return "real images, added for comparison" if self.result.added else "real images"
+        is_twin = self.result.added and not self.result.uses_synthetic
+        return f"{trained_on(self.result)}, added for comparison" if is_twin else trained_on(self.result)
 
 
 @dataclass(frozen=True)
@@ -130,6 +129,15 @@ def arrange(result: Result) -> View:
             for verdict in SYMBOLS
         },
     )
+
+
+def trained_on(strategy: StrategyResult) -> str:
+    """What images a strategy trains on, in words."""
+    if not strategy.uses_synthetic:
+        return "real images"
+    sees_real = any(phase.get("on") != "synthetic" for phase in strategy.phases)
+    # What scikit-learn fits may log no phase of its own.
+    return "real and synthetic images" if sees_real or not strategy.phases else "synthetic images alone"
 
 
 def word(comparison: ComparisonPart) -> str:

@@ -17,6 +17,7 @@ from evenhand.report.collect import Evidence, build_result
 from evenhand.report.data_card import data_card
 from evenhand.report.markdown import cell
 from evenhand.report.model_card import model_card
+from evenhand.report.render import render_html
 from evenhand.report.result import Result
 
 NASTY = "<script>|`a`*b*\n# c"
@@ -150,6 +151,32 @@ def test_images_of_the_users_own_are_not_said_to_be_drawn(make_evidence: Callabl
     cards = data_card(result) + model_card(result)
     assert "from the folder that the configuration names" in cards and "made elsewhere" in cards
     assert "drawn" not in data_card(result) and "trained on the real training images alone" not in cards
+
+
+def blessed(result: Result, is_blessed: bool | None) -> Result:
+    """The same with every strategy blessed or not."""
+    strategies = {name: s.model_copy(update={"blessed": is_blessed}) for name, s in result.strategies.items()}
+    return result.model_copy(update={"strategies": strategies})
+
+
+@pytest.mark.parametrize(("is_blessed", "found"), [(True, "is not worse"), (False, "is worse"), (None, None)])
+def test_what_a_blessing_asks_is_named(result: Result, is_blessed: bool | None, found: str | None) -> None:
+    judged = blessed(result, is_blessed)
+    clause = "; in balanced accuracy on 40 validation images the model of the first seed "
+    line = f"chosen without the test images{f'{clause}{found} than the baseline' if found else '.'}"
+    assert line in model_card(judged)
+    baseline = judged.model_copy(update={"selected": "baseline"})
+    assert "trained on real images, chosen without the test images." in model_card(baseline)
+
+
+def test_the_page_says_what_not_blessed_means(result: Result) -> None:
+    meaning = (
+        "Not blessed: in balanced accuracy on 40 validation images the model of the first seed is worse than the "
+        "baseline&#39;s."
+    )
+    page = render_html(blessed(result, False))
+    assert f'<span title="{meaning}">not blessed</span>' in page and page.count(f" {meaning}</p>") == 1
+    assert "blessed" not in render_html(blessed(result, True))
 
 
 def test_a_class_of_few_test_images_is_not_the_weakest(make_evidence: Callable[..., Evidence]) -> None:

@@ -15,10 +15,12 @@ from rich.console import Console
 
 from evenhand.report import evidence, figures
 from evenhand.report.collect import Evidence, build_result
+from evenhand.report.model_card import model_card
 from evenhand.report.render import render_html, render_markdown, render_terminal
 from evenhand.report.result import Result
 from evenhand.report.samples import Sample
 from evenhand.report.verdict import judge, points
+from evenhand.report.view import arrange
 
 NASTY = "<script>alert(1)</script>|`x`"
 
@@ -207,6 +209,19 @@ def test_the_page_tells_how_the_hardware_was_used(make_evidence: Callable[..., E
         build_result(dataclasses.replace(evidence, strategies={**evidence.strategies, "baseline": told}))
     )
     assert "on real, device (distribution none, steps per execution 4)" in page
+
+
+def test_training_on_synthetic_images_alone_is_called_so(result: Result) -> None:
+    phases = result.strategies["pretrain_finetune"].phases
+    only = result.strategies["pretrain_finetune"].model_copy(update={"phases": phases[:1]})
+    kinds = {row.name: row.kind for row in arrange(result).strategies}
+    assert kinds["pretrain_finetune"] == "real and synthetic images"
+    assert (kinds["baseline"], kinds["matched_arm"]) == ("real images", "real images, added for comparison")
+    alone = result.model_copy(update={"strategies": {**result.strategies, "pretrain_finetune": only}})
+    assert {row.name: row.kind for row in arrange(alone).strategies}["pretrain_finetune"] == "synthetic images alone"
+    assert "which trains on synthetic images alone, recognises" in render_html(alone)
+    assert "| pretrain\\_finetune (selected) | synthetic images alone |" in render_markdown(alone)
+    assert "trained on synthetic images alone, chosen" in model_card(alone)
 
 
 def test_every_measure_has_its_change_and_interval(result: Result) -> None:
