@@ -224,3 +224,11 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(
     assert done.returncode == 2
     assert sentence in done.stderr
     assert done.stderr.startswith("evenhand: ") and done.stderr.count("\n") == 1
+
+
+def test_one_image_is_spoken_of_as_one(sources: Path, tmp_path: Path) -> None:
+    images, labels = bars(0, (30, 25, 20))
+    images[1:] = np.random.default_rng(1).integers(0, 256, images[1:].shape)
+    copying = write(tmp_path / "copying.npz", "npz", images, labels)
+    notes = " ".join(scored(sources / "real", copying, str(sources / "model.keras")).overall.warnings)
+    assert "1 of 75 synthetic images is an exact copy of a real one" in notes

@@ -17,6 +17,7 @@ from evenhand.config import Profile, Splits
 from evenhand.data.image_set import SPLITS
 from evenhand.data.imbalance import keep_random, profile_counts
 from evenhand.errors import UserError
+from evenhand.named import counted
 
 NONE, TRAIN, VALIDATION, TEST = range(len(SPLITS))
 
@@ -234,5 +235,6 @@ def _check(images: Labelled, split: NDArray[np.uint8]) -> None:
         if len(empty):
             names = ", ".join(repr(images.class_names[label]) for label in empty[:5])
             total = int(images.counts(images.usable)[empty[0]])
-            subject = f"class {names} ({total} readable images) has" if len(empty) == 1 else f"classes {names} have"
+            one = f"class {names} ({counted(total, 'readable image')}) has"
+            subject = one if len(empty) == 1 else f"classes {names} have"
             raise UserError("data.splits", f"{subject} no image left for {purpose}", remedy)

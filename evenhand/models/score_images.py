@@ -15,7 +15,7 @@ from evenhand.errors import UserError
 from evenhand.evaluation.generative_scores import DEFAULTS, GenerativeScores, ScoreSettings, generative_scores
 from evenhand.models.extractor_choice import AUTO, KIND, OPTION, chosen_extractor
 from evenhand.models.feature_extractor import FeatureExtractor, ImageShape, extract_features
-from evenhand.named import listed
+from evenhand.named import counted, listed
 
 _SMALLEST, _LARGEST = 8, 128
 
@@ -126,15 +126,16 @@ def _notes(real: ReadableImages, synthetic: ReadableImages, common: Sequence[str
     for side, other in ((real, synthetic), (synthetic, real)):
         alone = [name for name in side.class_names if name not in other.class_names]
         if common and alone:
-            notes.append(
-                f"{len(alone)} classes are in {side.name} alone and count only in the scores over all: {listed(alone)}."
-            )
+            classes = "1 class is" if len(alone) == 1 else f"{len(alone)} classes are"
+            count = "counts" if len(alone) == 1 else "count"
+            notes.append(f"{classes} in {side.name} alone and {count} only in the scores over all: {listed(alone)}.")
         if side.num_skipped:
-            notes.append(f"{side.num_skipped} images of {side.name} cannot be read and are left out.")
+            are = "is" if side.num_skipped == 1 else "are"
+            notes.append(f"{counted(side.num_skipped, 'image')} of {side.name} cannot be read and {are} left out.")
     known = set(real.pictures)
     copies = sum(picture in known for picture in synthetic.pictures)
     if copies:
-        notes.append(
-            f"{copies} of {len(synthetic)} synthetic images are exact copies of a real one, which these scores reward."
-        )
+        are = "is an exact copy" if copies == 1 else "are exact copies"
+        drawn = counted(len(synthetic), "synthetic image")
+        notes.append(f"{copies} of {drawn} {are} of a real one, which these scores reward.")
     return notes

@@ -119,7 +119,7 @@ def test_a_class_that_the_sources_own_test_lacks_is_not_sent_to_another_share():
 @pytest.mark.parametrize(
     "images, shares, words",
     [
-        (labelled([20, 1]), SHARES, "class 'class 1' .1 readable images. has no image left for the test"),
+        (labelled([20, 1]), SHARES, "class 'class 1' .1 readable image. has no image left for the test"),
         (labelled([20, 20]), Splits(test=0), "classes 'class 0', 'class 1' have no image left for the test"),
         (labelled([20, 3], clusters=[*range(20), 20, 20, 20]), SHARES, "class 'class 1' .* for the test"),
         (labelled([20, 5], own=[TRAIN] * 15 + [TEST] * 10), SHARES, "class 'class 1' .* left for training"),
