@@ -118,6 +118,17 @@ def test_classes_are_found_by_a_part_of_their_name(
     assert [name for name in names if name] == ["sign 2", "sign 20", "sign 21", "sign 22", "sign 23"]
 
 
+def test_why_a_class_was_not_ranked_is_read_without_scrolling(
+    browser: Any, make_evidence: Callable[..., Evidence], tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(render_html(build_result(make_evidence(num_test=1))), encoding="utf-8")
+    open_page(browser, file.as_uri(), width=1200)
+    assert "only 1 test image, too few to rank" in browser.find_element("id", "classes").text.replace("\n", " ")
+    script = "const s = document.querySelector('#classes').parentElement; return s.scrollWidth - s.clientWidth"
+    assert browser.execute_script(script) <= 0
+
+
 @pytest.mark.parametrize("width", [1280, 420])
 def test_nothing_sticks_out_of_the_page(browser: Any, page: str, width: int) -> None:
     open_page(browser, page, width=width)
