@@ -15,7 +15,7 @@ def counted(number: int, noun: str) -> str:
       number: of things.
       noun: the singular of a noun whose plural ends in `s`.
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from evenhand.named import counted
 from evenhand.report.card_layout import ASKED, FOLDER, Section, document, part, table
 from evenhand.report.markdown import cell
 from evenhand.report.result import Result
+from evenhand.report.setting_words import settings_in_words
 
 
 def data_card(result: Result) -> str:
@@ -27,7 +29,7 @@ def _data_sections(result: Result) -> Iterator[Section]:
         [
             f"- Source: {cell(data.source)}, fingerprint `{cell(data.fingerprint)}` (over names, sizes and contents).",
             f"- {len(data.classes)} classes; {totals['train']} real training, {totals['validation']} validation and "
-            f"{totals['test']} test images.",
+            f"{counted(totals['test'], 'test image')}.",
             *_preparation(config),
             ASKED + "who made and labelled the images, how, with whose consent, and under which licence.*",
         ],
@@ -41,7 +43,7 @@ def _data_sections(result: Result) -> Iterator[Section]:
         yield (
             "Synthetic images",
             [
-                f"- {sum(c.synthetic for c in data.classes)} images {_origin(result.generator.name)}.",
+                f"- {counted(sum(c.synthetic for c in data.classes), 'image')} {_origin(result.generator.name)}.",
                 "- Used for training only: validation and test images are all real.",
                 *_filters(result),
             ],
@@ -66,7 +68,8 @@ def _origin(generator: str) -> str:
 def _filters(result: Result) -> Iterator[str]:
     if result.filters is not None:
         names = ", ".join(cell(entry.name) for entry in result.filters.filters)
-        yield f"- {result.filters.drawn} were drawn; which of them are used, filters decided: {names}."
+        were = "was" if result.filters.drawn == 1 else "were"
+        yield f"- {result.filters.drawn} {were} drawn; which of them are used, filters decided: {names}."
 
 
 def _preparation(config: Mapping[str, Any]) -> Iterator[str]:
@@ -87,8 +90,9 @@ def _imbalance(result: Result, config: Mapping[str, Any]) -> Iterator[str]:
     profile = config.get("profile")
     if isinstance(profile, Mapping) and "kind" in profile:
         kind = profile["kind"]
-        details = ", ".join(f"{cell(key)} {cell(value)}" for key, value in profile.items() if key != "kind")
-        yield f"- The imbalance was made: training and validation images thinned by a {cell(kind)} profile ({details})."
+        details = settings_in_words({key: value for key, value in profile.items() if key != "kind"})
+        told = f" ({cell(details)})" if details else ""
+        yield f"- The imbalance was made: training and validation images thinned by a {cell(kind)} profile{told}."
     elif config:
         yield "- The imbalance is that of the source (or its default profile): none was asked for in the configuration."
 
@@ -98,8 +102,7 @@ def _splits(config: Mapping[str, Any]) -> Iterator[str]:
     yield "- Test images first: the source's own where it has some, else a stratified share; never thinned."
     yield "- Validation images from the rest, as imbalanced as the training images: they choose models, tests do not."
     if shares:
-        told = ", ".join(f"{cell(name)} {cell(value)}" for name, value in shares.items())
-        yield f"- Shares asked for: {told}."
+        yield f"- Shares asked for, of a split that the source does not have itself: {cell(settings_in_words(shares))}."
     if config.get("group") is not None:
         yield f"- Images of one group (`{cell(config['group'])}`) stay on one side of every split."
 

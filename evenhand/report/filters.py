@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evenhand.named import counted
 from evenhand.report.filters_part import FiltersPart
 
 MEANINGS = {
@@ -16,7 +17,9 @@ MEANINGS = {
 
 def sentences(part: FiltersPart) -> list[str]:
     """How many images were drawn, dropped and used, and which classes lost all, one sentence each."""
-    said = [f"{part.used} of {part.drawn} synthetic images are used; quality and copies are told of these alone."]
+    are, these = ("is", "it") if part.used == 1 else ("are", "these")
+    drawn = counted(part.drawn, "synthetic image")
+    said = [f"{part.used} of {drawn} {are} used; quality and copies are told of {these} alone."]
     for entry in part.filters:
         meaning = f" keeps {MEANINGS[entry.name]}" if entry.name in MEANINGS else ""
         said.append(f"{entry.name}{meaning}: {entry.kept} of {entry.given}.")

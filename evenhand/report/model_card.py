@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from evenhand.evaluation.comparison import MINIMUM_TEST_IMAGES
 from evenhand.report import audit, realism
@@ -12,6 +13,7 @@ from evenhand.report.citations import SCORES
 from evenhand.report.markdown import cell
 from evenhand.report.result import Result
 from evenhand.report.scores_part import SplitResult
+from evenhand.report.setting_words import settings_in_words
 from evenhand.report.verdict import MINIMUM_SEEDS, judge, leak, percent, points, scope
 from evenhand.report.view import role, trained_on, word
 
@@ -61,12 +63,10 @@ def _model(result: Result) -> Iterator[str]:
         f"{f'; {found}' if found else ''}."
     )
     for number, phase in enumerate(strategy.phases, start=1):
-        told = ", ".join(
-            f"{cell(key)} {_value(value)}" for key, value in phase.items() if value is not None and key != "seconds"
-        )
-        yield f"- Phase {number}: {told}."
-    budget = ", ".join(f"{cell(k)} {_value(v)}" for k, v in training.items() if isinstance(v, int | float | str))
-    told = f" ({budget})" if budget else ""
+        told = settings_in_words({key: value for key, value in phase.items() if key != "seconds"})
+        yield f"- Phase {number}: {cell(told)}."
+    budget = settings_in_words(_single(training))
+    told = f" ({cell(budget)})" if budget else ""
     yield f"- Budget: {strategy.steps} gradient steps in all, as every network of the run may take{told}."
     yield f"- Seeds: {', '.join(str(repeat.seed) for repeat in strategy.repeats)}."
     if result.seconds:
@@ -77,8 +77,9 @@ def _model(result: Result) -> Iterator[str]:
         yield f"- Software: {', '.join(f'{cell(name)} {cell(number)}' for name, number in result.versions.items())}."
 
 
-def _value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else cell(value)
+def _single(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are one number or word."""
+    return {name: value for name, value in settings.items() if isinstance(value, int | float | str)}
 
 
 def _learned(generator: str) -> str:
@@ -89,11 +90,11 @@ def _learned(generator: str) -> str:
 
 def _generator(result: Result) -> Iterator[str]:
     assert result.generator is not None, "asked only where there is one"
-    config = part(result.config, "generator")
-    told = ", ".join(
-        f"{cell(k)} {cell(v)}" for k, v in config.items() if k != "name" and isinstance(v, int | float | str)
-    )
-    yield f"- {cell(result.generator.name)}{f': {told}' if told else ''}; {_learned(result.generator.name)}."
+    config = _single(part(result.config, "generator"))
+    # Of images that were made elsewhere, steps and batches say nothing.
+    is_trained = result.generator.name != FOLDER
+    told = settings_in_words({key: value for key, value in config.items() if key != "name"}) if is_trained else ""
+    yield f"- {cell(result.generator.name)}{f': {cell(told)}' if told else ''}; {_learned(result.generator.name)}."
     scores = result.generator.scores or {}
     numbers = {name: scores[name] for name in SCORES if isinstance(scores.get(name), int | float)}
     if numbers:
@@ -154,7 +155,7 @@ def _verdict(result: Result) -> Iterator[str]:
     yield ""
     rows = [
         (
-            f"{role(c)} ({cell(c.versus_name)})",
+            f"{role(c)} ({cell(c.versus_name)}{f', chosen on {c.chosen_on}' if c.chosen_on else ''})",
             points(c.balanced_accuracy_change),
             f"{points(c.low)} to {points(c.high)}",
             word(c),

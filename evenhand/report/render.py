@@ -27,6 +27,7 @@ from evenhand.report.pictures import Gallery, Picture, gallery
 from evenhand.report.result import Result
 from evenhand.report.samples import Sample
 from evenhand.report.scores_part import ClassResult
+from evenhand.report.setting_words import settings_in_words
 from evenhand.report.validation_words import on_validation, validation_sentence
 from evenhand.report.verdict import class_scope, headline, label_control, leak, percent, points, scope, tone
 from evenhand.report.view import SYMBOLS, ClassRow, View, arrange, role, trained_on, word
@@ -47,6 +48,7 @@ def template_environment(autoescape: bool) -> Environment:
     environment.filters.update(
         percent=percent, points=points, role=role, word=word, seconds=_duration, trained_on=trained_on
     )
+    environment.filters.update(settings_in_words=settings_in_words)
     environment.filters.update(stroke=figures.stroke, swatch=figures.swatch)
     environment.globals.update(symbols=SYMBOLS, interval=_interval, legible=lambda name: name.replace("_", " "))
     return environment

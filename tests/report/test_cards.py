@@ -54,6 +54,7 @@ def test_the_data_card_holds_counts_splits_imbalance_and_duplicates(result: Resu
     for words in (
         "0123456789abcdef",
         "a geometric profile (ratio 0.65, largest 100)",
+        "Shares asked for, of a split that the source does not have itself: validation 0.1, test 0.25.",
         "another image: 3;",
         "left out: 1.",
         "32 x 32 pixels, in grey",
@@ -150,7 +151,27 @@ def test_images_of_the_users_own_are_not_said_to_be_drawn(make_evidence: Callabl
     result = build_result(replace(evidence, generator={"name": "folder", "scores": None}))
     cards = data_card(result) + model_card(result)
     assert "from the folder that the configuration names" in cards and "made elsewhere" in cards
+    config = {"generator": {"name": "folder", "steps": 1000, "sampling": "balanced"}}
+    assert "- folder; its images were made" in model_card(result.model_copy(update={"config": config}))
     assert "drawn" not in data_card(result) and "trained on the real training images alone" not in cards
+
+
+def test_no_card_speaks_python(result: Result) -> None:
+    phase = {
+        "on": "both",
+        "loss": {"name": "focal", "options": {"gamma": 2.0}},
+        "blend": {"share": 1 / 3, "pool": True, "of": []},
+        "augmentation": {},
+        "mixing": None,
+        "device": {"distribution": "none", "precision": None, "cards": ["a", "b"]},
+    }
+    strategy = result.strategies[result.selected].model_copy(update={"phases": (phase,)})
+    card = model_card(result.model_copy(update={"strategies": {**result.strategies, result.selected: strategy}}))
+    told = (
+        "- Phase 1: on both, loss (name focal, options (gamma 2)), blend (share 0.3333, pool yes, of none), "
+        "augmentation none, device (distribution none, cards (a, b))."
+    )
+    assert told in card and not re.search(r"[{}]|'\\w+':", card)
 
 
 def blessed(result: Result, is_blessed: bool | None) -> Result:
