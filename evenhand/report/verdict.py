@@ -170,7 +170,8 @@ def _against(comparison: ComparisonPart) -> str:
         "best_remedy": f"the best remedy without synthetic images, {comparison.versus_name}",
     }[comparison.versus]
     interval = f"{points(comparison.low)} to {points(comparison.high)}"
-    return f"{points(comparison.balanced_accuracy_change)} points ({interval}) against {reference}"
+    chosen = " (chosen on the test images, for want of validation images)" if comparison.chosen_on == "test" else ""
+    return f"{points(comparison.balanced_accuracy_change)} points ({interval}) against {reference}{chosen}"
 
 
 def scope(result: Result) -> str:

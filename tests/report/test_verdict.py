@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from evenhand.report.collect import Evidence, build_result
-from evenhand.report.render import render_html
+from evenhand.report.model_card import model_card
+from evenhand.report.render import render_html, render_markdown
 from evenhand.report.verdict import (
     CLASS_FALSE_ALARMS,
     FALSE_ALARMS,
@@ -83,6 +84,15 @@ def test_without_validation_images_no_strategy_is_picked_on_test(make_evidence: 
     for selected, judged in (("pretrain_finetune", "pretrain_finetune"), ("balanced_softmax", "weak")):
         result = build_result(replace(evidence, strategies=strategies, selected=selected))
         assert judge(result).strategy == judged
+
+
+def test_a_remedy_chosen_on_test_images_is_said_to_be(make_evidence: Callable[..., Evidence]) -> None:
+    words = "(chosen on the test images, for want of validation images)"
+    result = build_result(make_evidence(num_validation=0))
+    for text in (result.verdict, render_markdown(result), result.to_json()):
+        assert words in text
+    assert "chosen on test)" in model_card(result) and "chosen on test" in render_html(result)
+    assert words not in build_result(make_evidence()).verdict
 
 
 def test_controls_alone_are_not_taken_for_no_synthetic_images(make_evidence: Callable[..., Evidence]) -> None:
