@@ -34,7 +34,7 @@ check: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m benchmarks.published_runs demo $(if $(DATA),fashion-mnist sign-language-digits --data $(DATA))
 
-# The tables in docs/performance.md, in about half an hour; the machine should do nothing else meanwhile.
+# The tables in docs/performance.md, in about an hour; the machine should do nothing else meanwhile.
 speed: $(STAMP) pytorch
 	$(BIN)/python -m benchmarks.versus_pytorch cnn --write
 	$(BIN)/python -m benchmarks.versus_pytorch reacgan --write
