@@ -70,6 +70,7 @@ def test_recipes_are_listed_and_printed_as_configs() -> None:
     ("arguments", "sentence"),
     [
         (["frobnicate"], "No such command 'frobnicate'."),
+        (["rnu"], "Did you mean 'run'?\n"),
         (["run", "--colour"], "No such option: --colour"),
         (["generate", "somewhere"], "Missing option '--per-class'."),
         (["recipes", "digit"], "digit: is not a recipe; did you mean 'digits'."),

@@ -49,7 +49,8 @@ def _sentence(error: typer.TyperException) -> str:
     """What typer says of the arguments; it passes on pydantic's words of a wrong value."""
     if isinstance(error, typer.BadParameter):
         error.message = plain_words(error.message)
-    return error.format_message().rstrip(".") + "."
+    words = error.format_message()
+    return words if words.endswith("?") else words.rstrip(".") + "."
 
 
 def main() -> None:
