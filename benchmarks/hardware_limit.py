@@ -65,9 +65,11 @@ def forward_operations(network: keras.Model, batch: int) -> float:
 
 
 def output_bytes(network: keras.Model, batch: int) -> float:
-    """Of the outputs of all layers for a batch, in float32."""
-    outputs = [tensor for layer in network.layers for tensor in tf.nest.flatten(layer.output)]
-    return 4.0 * batch * sum(np.prod(tensor.shape[1:]) for tensor in outputs)
+    """Of the outputs of all layers for a batch, in float32; of a network within the network, of its own layers."""
+    within = [layer for layer in network.layers if isinstance(layer, keras.Model)]
+    outputs = [tensor for layer in network.layers if layer not in within for tensor in tf.nest.flatten(layer.output)]
+    own = 4.0 * batch * sum(np.prod(tensor.shape[1:]) for tensor in outputs)
+    return own + sum(output_bytes(inner, batch) for inner in within)
 
 
 def row(name: str, size: int, batch: int) -> list[str]:

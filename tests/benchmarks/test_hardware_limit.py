@@ -22,3 +22,9 @@ def test_a_multiplication_and_an_addition_for_each_weight_and_place(network: ker
 
 def test_outputs_are_four_bytes_each(network: keras.Model) -> None:
     assert output_bytes(network, batch=2) == 4 * 2 * (8 * 8 * 3 + 8 * 8 * 4 + 8 * 8 * 4 + 5)
+
+
+def test_layers_of_a_network_within_count_once(network: keras.Model) -> None:
+    images = keras.Input((8, 8, 3))
+    outer = keras.Model(images, keras.layers.Dense(2)(network(images)))
+    assert output_bytes(outer, batch=2) == output_bytes(network, batch=2) + 4 * 2 * (8 * 8 * 3 + 2)
