@@ -5,9 +5,9 @@
 Noise at 32 pixels goes through the library's own calls: ingestion (read through, divide, encode, write), decoding the
 records into a table, balanced and augmented batches from it, the judgement of 2,000 synthetic images (features, copies,
 scores), the result and the report from predictions of a fifth of the images by two strategies, and TFX's Evaluator on a
-tenth of them. Each stage runs in a process of its own. Memory is
-what the stage adds to what its process held before, without pages of files, which the kernel may drop at will. The
-target is time that grows no faster than the images, and memory that hardly grows.
+tenth of them. Each stage runs in a process of its own. Memory is what the stage adds to what its process held before,
+without pages of files, which the kernel may drop at will. The target is time that grows no faster than the images, and
+memory that hardly grows.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ class MetricRows:
     model_name: str
     output_name: str
 
-    def of(self, inputs: metric_types.StandardMetricInputs) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """Label and probabilities float64[c] of each image; all count alike."""
+    def of(self, inputs: metric_types.StandardMetricInputs) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Label and probabilities float32[c] of each image; all count alike."""
         rows = metric_util.to_label_prediction_example_weight(
             inputs,
             eval_config=self.eval_config,
@@ -35,4 +35,4 @@ class MetricRows:
             flatten=False,
         )
         for label, probabilities, _ in rows:
-            yield int(np.ravel(label)[0]), np.ravel(probabilities).astype(np.float64)
+            yield int(np.ravel(label)[0]), np.ravel(probabilities).astype(np.float32)

@@ -15,7 +15,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from evenhand.components.metric_rows import MetricRows
 from evenhand.evaluation.calibration import class_reliability_curve, expected_calibration_error
-from evenhand.evaluation.confusion import confusion_matrix, measure_confusion
+from evenhand.evaluation.confusion import ConfusionMeasures, confusion_matrix, measure_confusion
 from evenhand.evaluation.uncertainty import MEASURES, mean_uncertainty
 
 OF_CONFUSION = ("macro_f1", "weighted_f1", "geometric_mean", "matthews", "worst_class_recall")
@@ -46,33 +46,33 @@ class Predictions:
         self.labels += other.labels
         self.probabilities += other.probabilities
 
-    def scores(self) -> dict[str, float]:
-        """By `NAMES`, of at least one image."""
-        labels, p = self._arrays()
-        measures = measure_confusion(confusion_matrix(labels, p.argmax(axis=1), p.shape[1]))
-        return {
-            **{name: float(getattr(measures, name)) for name in OF_CONFUSION},
-            "calibration_error": expected_calibration_error(labels, p),
-            **mean_uncertainty(p),
-        }
-
-    def class_scores(self) -> Iterator[tuple[str, int, float]]:
-        """Name of `OF_CLASS`, class and value, where images are of several classes; NaN for what has no meaning."""
-        labels, p = self._arrays()
-        num_classes = p.shape[1]
-        if len(np.unique(labels)) < 2:
-            return
-        measures = measure_confusion(confusion_matrix(labels, p.argmax(axis=1), num_classes))
-        for label in range(num_classes):
-            is_class = labels == label
-            for name in OF_CONFUSION_OF_CLASS:
-                yield name, label, float(getattr(measures, name)[label])
-            ranked = average_precision_score(is_class, p[:, label]) if is_class.any() else np.nan
-            yield "average_precision", label, float(ranked)
-            yield "calibration_error", label, class_reliability_curve(labels, p, label).error
-
-    def _arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Labels int64[n] and probabilities float32[n, c] of at least one image."""
         return np.asarray(self.labels, np.int64), np.stack(self.probabilities)
+
+
+def _scores(labels: NDArray[np.int64], p: NDArray[np.float32], measures: ConfusionMeasures) -> dict[str, float]:
+    """By `NAMES`."""
+    return {
+        **{name: float(getattr(measures, name)) for name in OF_CONFUSION},
+        "calibration_error": expected_calibration_error(labels, p),
+        **mean_uncertainty(p),
+    }
+
+
+def _class_scores(
+    labels: NDArray[np.int64], p: NDArray[np.float32], measures: ConfusionMeasures
+) -> Iterator[tuple[str, int, float]]:
+    """Name of `OF_CLASS`, class and value, where images are of several classes; NaN for what has no meaning."""
+    if len(np.unique(labels)) < 2:
+        return
+    for label in range(p.shape[1]):
+        is_class = labels == label
+        for name in OF_CONFUSION_OF_CLASS:
+            yield name, label, float(getattr(measures, name)[label])
+        ranked = average_precision_score(is_class, p[:, label]) if is_class.any() else np.nan
+        yield "average_precision", label, float(ranked)
+        yield "calibration_error", label, class_reliability_curve(labels, p, label).error
 
 
 class PlainScores(metric_types.Metric):
@@ -111,7 +111,7 @@ class _Gather(beam.CombineFn):
     def add_input(self, accumulator: Predictions, element: metric_types.StandardMetricInputs) -> Predictions:
         for label, p in self._rows.of(element):
             accumulator.labels.append(label)
-            accumulator.probabilities.append(p.astype(np.float32))
+            accumulator.probabilities.append(p)
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Predictions]) -> Predictions:
@@ -123,11 +123,13 @@ class _Gather(beam.CombineFn):
     def extract_output(self, accumulator: Predictions) -> dict[metric_types.MetricKey, float]:
         if not accumulator.labels:
             return dict.fromkeys(self._keys.values(), float("nan"))
-        scores = accumulator.scores()
+        labels, p = accumulator.arrays()
+        measures = measure_confusion(confusion_matrix(labels, p.argmax(axis=1), p.shape[1]))
+        scores = _scores(labels, p, measures)
         values = {key: scores[name] for name, key in self._keys.items()}
         # Only the images tell how many classes there are, so these keys could not be declared.
         of_all = next(iter(self._keys.values()))
-        for name, label, value in accumulator.class_scores():
+        for name, label, value in _class_scores(labels, p, measures):
             values[of_all._replace(name=name, sub_key=metric_types.SubKey(class_id=label))] = value
         return values
 

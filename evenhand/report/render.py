@@ -45,10 +45,8 @@ def template_environment(autoescape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        percent=percent, points=points, role=role, word=word, seconds=_duration, trained_on=trained_on
-    )
-    environment.filters.update(settings_in_words=settings_in_words)
+    environment.filters.update(percent=percent, points=points, role=role, word=word, seconds=_duration)
+    environment.filters.update(trained_on=trained_on, settings_in_words=settings_in_words)
     environment.filters.update(stroke=figures.stroke, swatch=figures.swatch)
     environment.globals.update(symbols=SYMBOLS, interval=_interval, legible=lambda name: name.replace("_", " "))
     return environment
