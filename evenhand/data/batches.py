@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from evenhand.config import Augmentation
 from evenhand.data.augmentation import augment
 from evenhand.data.image_table import ImageTable
+from evenhand.data.input_pipeline import ahead, mapped
 from evenhand.data.sampling import Sampling, sampler
 
 
@@ -68,11 +69,7 @@ def batches(  # noqa: PLR0913 - what batches depend on, and where they start
             return images, labels
         return images, labels, tf.ensure_shape(found[0], [batch_size, *keypoints.shape[1:]])
 
-    return (
-        tf.data.Dataset.range(first_step, first_step + num_steps)
-        .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    return ahead(mapped(tf.data.Dataset.range(first_step, first_step + num_steps), batch))
 
 
 def sequential(table: ImageTable, batch_size: int) -> tf.data.Dataset:
@@ -90,8 +87,4 @@ def sequential(table: ImageTable, batch_size: int) -> tf.data.Dataset:
         images, labels = tf.numpy_function(gather, [start], (tf.uint8, tf.int32), stateful=False)
         return tf.cast(tf.ensure_shape(images, [None, *table.image_shape]), tf.float32), tf.ensure_shape(labels, [None])
 
-    return (
-        tf.data.Dataset.range(0, len(table), batch_size)
-        .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    return ahead(mapped(tf.data.Dataset.range(0, len(table), batch_size), batch))

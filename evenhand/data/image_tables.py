@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from evenhand.config import digest
 from evenhand.data import pose, records
 from evenhand.data.image_table import ImageTable
+from evenhand.data.input_pipeline import ahead, mapped, untuned
 from evenhand.data.sidecar import DataSummary
 
 _BATCH = 256
@@ -109,7 +110,7 @@ def _decode_all(files: Sequence[str], folder: Path, summary: DataSummary, limit:
 
 
 def _records(files: Sequence[str]) -> tf.data.Dataset:
-    return tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(_BATCH)
+    return untuned(tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(_BATCH))
 
 
 def _index(files: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.str_], NDArray[np.int64]]:
@@ -149,7 +150,7 @@ def copy_records(source: str, target: str, split: str, keep: NDArray[np.bool_]) 
     """
     row = 0
     for path in sorted(tf.io.gfile.glob(f"{source}/Split-{split}/*")):
-        serialized = list(tf.data.TFRecordDataset(path, compression_type="GZIP").as_numpy_iterator())
+        serialized = list(untuned(tf.data.TFRecordDataset(path, compression_type="GZIP")).as_numpy_iterator())
         chosen = np.flatnonzero(keep[row : row + len(serialized)])
         records.write_shard(f"{target}/Split-{split}/{os.path.basename(path)}", (serialized[index] for index in chosen))
         row += len(serialized)
@@ -180,14 +181,9 @@ def _lowest_seeds(labels: NDArray[np.int32], seeds: NDArray[np.int64], limit: in
 def _pixels(files: Sequence[str], keep: NDArray[np.bool_], image_shape: tuple[int, int, int]) -> tf.data.Dataset:
     """uint8[b, h, w, c] batches of the records to keep, in order."""
 
-    def decode(encoded: tf.Tensor) -> tf.Tensor:
+    def decode(encoded: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(tf.io.decode_png(encoded, channels=image_shape[2]), image_shape)
 
     encoded = _records(files).map(lambda batch: records.parse(batch)["encoded"]).unbatch()
     chosen = tf.data.Dataset.zip(encoded, tf.data.Dataset.from_tensor_slices(keep)).filter(lambda _, kept: kept)
-    return (
-        chosen.map(lambda encoded, _: decode(encoded), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(_BATCH)
-        .prefetch(tf.data.AUTOTUNE)
-        .as_numpy_iterator()
-    )
+    return ahead(mapped(chosen, decode).batch(_BATCH)).as_numpy_iterator()

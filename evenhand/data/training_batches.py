@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from evenhand.config import Augmentation, Mixing
 from evenhand.data.augmentation import augment
 from evenhand.data.blend import Draws
+from evenhand.data.input_pipeline import ahead, mapped
 from evenhand.data.mixing import mix, random_partners
 
 
@@ -58,8 +59,4 @@ def training_batches(
         partners = random_partners(draws.batch_size, seeds[0]) if across is None else tf.constant(across)
         return mix(images, targets, partners, seeds[1], mixing)
 
-    return (
-        tf.data.Dataset.range(first_step, first_step + num_steps)
-        .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    return ahead(mapped(tf.data.Dataset.range(first_step, first_step + num_steps), batch))

@@ -20,6 +20,7 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 
 from evenhand.models.processor_time import ProcessorTime
+from evenhand.pipeline.lean_beam import lean_beam
 from evenhand.pipeline.stages import OnStage, StageEvent, StageOutcome
 
 Execution = metadata_store_pb2.Execution
@@ -75,7 +76,7 @@ class LocalRunner(LocalDagRunner):
                 executor_spec=runner_utils.extract_executor_spec(deployment, name),
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
             )
-            with _no_arguments(), ProcessorTime() as processor:
+            with _no_arguments(), lean_beam(), ProcessorTime() as processor:
                 info = node_launcher.launch()
             with metadata.Metadata(connection) as handle:
                 outcome, is_cached = _outcome(handle, name, info.execution_id, processor.seconds)

@@ -28,6 +28,7 @@ from evenhand.config import Data, Section, parse_options
 from evenhand.data.decode import MAX_FILE_BYTES, UnreadableImage
 from evenhand.data.fingerprint import of_files
 from evenhand.data.image_set import ImageSet
+from evenhand.data.input_pipeline import untuned
 from evenhand.data.sources._conventions import OWN_SPLITS, named_classes
 from evenhand.errors import UserError
 
@@ -66,7 +67,7 @@ class _Index:
         name, offset = self.files[owner], 0
         split = _split_of(name)
         try:
-            for row, record in enumerate(tf.data.TFRecordDataset([path]).as_numpy_iterator()):
+            for row, record in enumerate(untuned(tf.data.TFRecordDataset([path])).as_numpy_iterator()):
                 offset += _HEAD
                 self.owners.append(owner)
                 self.offsets.append(offset)
