@@ -16,7 +16,7 @@ from evenhand.models.train_classifier import ClassifierTraining, train_classifie
 from evenhand.models.training import checkpoint
 from evenhand.models.training_log import PhaseLog, TrainingLog
 
-VERSION = "3"
+VERSION = "4"
 """Part of the cache key: raise it when the same config should give another classifier."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from evenhand.models.training.fused_normalisation import FusedNormalisation, is_fusible
 from evenhand.models.training.pointwise import PixelwiseProduct, is_pointwise
 from evenhand.models.training.small_depthwise import SmallDepthwise, is_small
 
@@ -25,4 +26,6 @@ def _faster(layer: keras.layers.Layer) -> keras.layers.Layer:
         return with_faster_layers(layer)
     if is_pointwise(layer):
         return PixelwiseProduct(layer)
+    if is_fusible(layer):
+        return FusedNormalisation(layer)
     return SmallDepthwise(layer) if is_small(layer) else layer
