@@ -38,6 +38,7 @@ docs: $(STAMP)
 speed: $(STAMP) pytorch
 	$(BIN)/python -m benchmarks.versus_pytorch cnn --write
 	$(BIN)/python -m benchmarks.versus_pytorch reacgan --write
+	$(BIN)/python -m benchmarks.input_pipeline --write
 	$(BIN)/python -m benchmarks.classifier_training --write
 	$(BIN)/python -m benchmarks.hardware_limit --write
 	$(BIN)/python -m benchmarks.synthesis --write

@@ -1,14 +1,15 @@
 """Is training bound by arithmetic or by input? The `cnn` fed by tf.data against the same steps on one cached batch.
 
-    python -m benchmarks.input_pipeline
+    python -m benchmarks.input_pipeline [--write]
 
-Prints the ratio of the two times: 1.00 means that input costs nothing. Both are timed in turns, so that a busy machine
-slows both alike.
+A ratio of 1.00 means that input costs nothing. The last row has the same input with TensorFlow's autotuning, which a
+dataset has unless it is taken away, as evenhand does: an iterator that ends waits for its thread, which sleeps. All
+take turns, so that a busy machine slows them alike.
 """
 
 from __future__ import annotations
 
-import argparse
+import functools
 import os
 import statistics
 import time
@@ -19,10 +20,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.pages import machine
+from benchmarks.performance_page import parser_for, tell
+from benchmarks.turns import in_turns, markdown, ratio
 from evenhand import registry
 from evenhand.config import Augmentation
 from evenhand.data import batches
 from evenhand.data.image_table import ImageTable
+
+TITLE = "Is training bound by arithmetic?"
+CACHED, AUTOTUNED = "one cached batch", "instance sampling, autotuned"
+
+
+def autotuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset as it would be without evenhand's options."""
+    options = tf.data.Options()
+    options.autotune.enabled = True
+    return dataset.with_options(options)
 
 
 def seconds_per_step(model: keras.Model, dataset: tf.data.Dataset, steps: int) -> float:
@@ -31,8 +45,16 @@ def seconds_per_step(model: keras.Model, dataset: tf.data.Dataset, steps: int) -
     return (time.perf_counter() - start) / steps
 
 
+def seconds_alone(dataset: tf.data.Dataset) -> float:
+    """To go through it without a training."""
+    start = time.perf_counter()
+    for _ in dataset:
+        pass
+    return time.perf_counter() - start
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = parser_for(__doc__)
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--size", type=int, default=28)
     parser.add_argument("--batch-size", type=int, default=64)
@@ -55,27 +77,29 @@ def main() -> None:
     )
     common = {"batch_size": arguments.batch_size, "seed": 0, "num_steps": arguments.steps}
     sources = {
-        "one cached batch": batches.batches(table, sampling="instance", **{**common, "num_steps": 1}).cache().repeat(),
-        "instance": batches.batches(table, sampling="instance", **common),
-        "balanced": batches.batches(table, sampling="balanced", **common),
+        CACHED: batches.batches(table, sampling="instance", **{**common, "num_steps": 1}).cache().repeat(),
+        "instance sampling": batches.batches(table, sampling="instance", **common),
+        "balanced sampling": batches.batches(table, sampling="balanced", **common),
         "balanced, augmented": batches.batches(
             table, sampling="balanced", augmentation=Augmentation(rotation=10, shift=0.1, zoom=0.1), **common
         ),
+        AUTOTUNED: autotuned(batches.batches(table, sampling="instance", **common)),
     }
-    seconds_per_step(model, sources["one cached batch"], arguments.steps)  # tracing
-    times: dict[str, list[float]] = {name: [] for name in sources}
-    for _ in range(arguments.turns):
-        for name, dataset in sources.items():
-            times[name].append(seconds_per_step(model, dataset, arguments.steps))
-    base = statistics.median(times["one cached batch"])
-    for name, values in times.items():
-        step = statistics.median(values)
-        print(f"{name:<22} {step * 1e3:8.2f} ms a step   ratio {step / base:.2f}")
-    for name, dataset in list(sources.items())[1:]:
-        start = time.perf_counter()
-        for _ in dataset:
-            pass
-        print(f"{name:<22} {(time.perf_counter() - start) / arguments.steps * 1e3:8.2f} ms a batch, input alone")
+    seconds_per_step(model, sources[CACHED], arguments.steps)  # tracing
+    clocks = {
+        name: functools.partial(seconds_per_step, model, dataset, arguments.steps) for name, dataset in sources.items()
+    }
+    times = in_turns(clocks, arguments.turns)
+    rows = []
+    for name, seconds in times.items():
+        alone = "" if name == CACHED else f"{1e3 * seconds_alone(sources[name]) / arguments.steps:.1f}"
+        rows.append([name, f"{1e3 * statistics.median(seconds):.1f}", ratio(seconds, times[CACHED]), alone])
+    text = (
+        f"`cnn` at {arguments.size} px in batches of {arguments.batch_size}, fits of {arguments.steps} steps on "
+        f"{machine()}, against the same on one cached batch, in turns.\n\n"
+        + markdown(["input", "a step, ms", "times the cached batch's time", "input alone, ms a batch"], rows)
+    )
+    tell(TITLE, "input_pipeline", text, write=arguments.write)
 
 
 if __name__ == "__main__":
