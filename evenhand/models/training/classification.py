@@ -22,6 +22,7 @@ from evenhand.models.training.device import ResolvedDevice, resolve
 from evenhand.models.training.faster_layers import with_faster_layers
 from evenhand.models.training.head import head_of
 from evenhand.models.training.layer_rates import StagedAdam, stage_rates
+from evenhand.models.training.shared_training import SharedTraining
 
 ImageShape = tuple[int, int, int]
 Weights = list[NDArray[Any]]
@@ -74,7 +75,7 @@ class CosineRate(keras.optimizers.schedules.LearningRateSchedule):
         return {}
 
 
-class Classification(keras.Model):
+class Classification(SharedTraining):
     """Trains a network by any of the losses, whose terms are variables, so that all share one traced step.
 
     Attributes:
@@ -128,7 +129,7 @@ class Classification(keras.Model):
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
         self.loss_mean.update_state(loss)
         self.accuracy_mean.update_state(keras.ops.argmax(targets, axis=-1), logits)
-        return {"loss": self.loss_mean.result(), "accuracy": self.accuracy_mean.result()}
+        return self.told({"loss": self.loss_mean.result(), "accuracy": self.accuracy_mean.result()})
 
     def reset_metrics(self) -> None:
         """Nothing: `fit` calls it when it begins, but a training may go on in the middle of a window of means."""

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from evenhand.data.image_table import ImageTable
+from evenhand.models.training.shared_training import SharedTraining
 from evenhand.models.training.update import Update
 
 Tensor = Any
@@ -31,7 +32,7 @@ class Batch(NamedTuple):
     keypoints: Tensor | None = None
 
 
-class ConditionalGenerator(keras.Model):
+class ConditionalGenerator(SharedTraining):
     """A generator that draws images of a given class, and the training of it.
 
     A subclass builds its networks, names its updates with `set_updates` and says what they minimise (`update_loss`) and
@@ -172,7 +173,7 @@ class ConditionalGenerator(keras.Model):
                 self._take_turn(update, batches[repetition], own_seed)
         self.after_step()
         self.step.assign_add(1)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.told({metric.name: metric.result() for metric in self.metrics})
 
     def _batches(self, images: Tensor, labels: Tensor, keypoints: Tensor | None = None) -> list[Batch]:
         count = self.batches_per_step

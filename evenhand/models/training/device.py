@@ -177,4 +177,10 @@ def _distribution(name: str) -> tf.distribute.Strategy | None:
             return tf.distribute.TPUStrategy(tf.distribute.cluster_resolver.TPUClusterResolver.connect())
         except (ValueError, RuntimeError, tf.errors.OpError) as error:
             raise UserError("device.distribution", f"no TPU was found ({error})", "use auto") from error
+    return _mirrored()
+
+
+@lru_cache(maxsize=1)
+def _mirrored() -> tf.distribute.Strategy:
+    """One for the whole process: the collective operations of two strategies would go by the same numbers and mix."""
     return tf.distribute.MirroredStrategy()
