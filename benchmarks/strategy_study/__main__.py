@@ -10,9 +10,9 @@ all, and never done again under the same settings; one that was interrupted goes
 command goes on where it stopped. Another `--steps` or generator makes another study, which has its own units in the
 same folder.
 
-With the default budget a table takes about 12 hours of 2 cores (0.12 core-seconds a step), `--quick` one; on an H100
-and 16 cores with a process for each seed, 20 minutes. Studies may run side by side on different `--seeds`, each with
-`--threads 1`, on an accelerator with `TF_FORCE_GPU_ALLOW_GROWTH=true`.
+With the default budget a table takes about 30 hours of 2 cores (0.28 core-seconds a step, AVX2), `--quick` two and a
+half; on an H100 and 16 cores with a process for each seed, 20 minutes. Studies may run side by side on different
+`--seeds`, each with `--threads 1`, on an accelerator with `TF_FORCE_GPU_ALLOW_GROWTH=true`.
 
 To choose between settings, `--development` judges on held-out training images and prints the table, with further arms
 from `--variants FILE`; the test images are for what was chosen.
