@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.pages import machine
 from benchmarks.performance_page import parser_for, tell
 from benchmarks.turns import Worker, markdown, serve
 
@@ -216,7 +217,8 @@ def evaluator(folder: str) -> dict[str, float]:
     from evenhand.components.example_gen import describe_examples
     from evenhand.config import RunConfig
     from evenhand.data.sidecar import DataSummary
-    from evenhand.pipeline.graph import beam_arguments
+    from evenhand.pipeline.beam import beam_arguments
+    from evenhand.pipeline.lean_beam import lean_beam
 
     examples, trained = standard_artifacts.Examples(), standard_artifacts.Model()
     evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
@@ -224,7 +226,7 @@ def evaluator(folder: str) -> dict[str, float]:
         artifact.uri = f"{folder}/{name}"
     describe_examples(examples, ("train", "validation", "test"), DataSummary.read(examples.uri).class_names)
     context = base_beam_executor.BaseBeamExecutor.Context(
-        beam_pipeline_args=beam_arguments(RunConfig()), tmp_dir=f"{folder}/tmp"
+        beam_pipeline_args=beam_arguments(RunConfig().beam), tmp_dir=f"{folder}/tmp"
     )
     settings = {
         "eval_config": json_format.MessageToJson(
@@ -234,7 +236,7 @@ def evaluator(folder: str) -> dict[str, float]:
         "fairness_indicator_thresholds": "null",
     }
     found: dict[str, float] = {}
-    with measured(found):
+    with lean_beam(), measured(found):
         Executor(context).Do(
             {"examples": [examples], "model": [trained]}, {"evaluation": [evaluation], "blessing": [blessing]}, settings
         )
@@ -291,7 +293,12 @@ def main() -> None:
     names = [f"{images:,} / {classes}" for images, classes in cases]
     head = ["", *(f"{name}, s" for name in names), f"x{many // few} images", f"x{wide // narrow} classes"]
     table_ = markdown([*head, *(f"{name}, MiB" for name in names)], rows)
-    tell(TITLE, "growth", f"Images / classes; time, its growth, and memory.\n\n{table_}", write=arguments.write)
+    tell(
+        TITLE,
+        "growth",
+        f"Images / classes, on {machine()}; time, its growth, and memory.\n\n{table_}",
+        write=arguments.write,
+    )
 
 
 if __name__ == "__main__":

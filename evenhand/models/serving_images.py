@@ -36,11 +36,12 @@ def decode_image_file(encoded: Any, height: int, width: int, channels: int) -> A
     pixels = tf.cond(
         tf.io.is_jpeg(encoded),
         # The accurate transform is Pillow's; decode_image takes the fast one.
-        lambda: tf.io.decode_jpeg(encoded, channels=0, dct_method="INTEGER_ACCURATE"),
+        lambda: _turned(
+            tf.io.decode_jpeg(encoded, channels=0, dct_method="INTEGER_ACCURATE"), _exif_orientation(encoded)
+        ),
         lambda: tf.io.decode_image(encoded, channels=0, expand_animations=False),
     )
     pixels.set_shape([None, None, None])
-    pixels = _turned(pixels, _exif_orientation(encoded))
     # Two channels are grey with transparency, four are RGB with it.
     is_grey = tf.shape(pixels)[2] < 3
     pixels = tf.cond(is_grey, lambda: tf.repeat(pixels[:, :, :1], 3, axis=2), lambda: pixels[:, :, :3])
