@@ -65,6 +65,14 @@ def test_mistakes_of_classes_too_small_to_rank_are_not_listed(make_evidence: Cal
     ]
 
 
+def test_many_classes_that_are_all_too_small_to_rank_are_told(make_evidence: Callable[..., Evidence]) -> None:
+    result = build_result(make_evidence(class_names=tuple(f"class {k}" for k in range(MOST_MATRIX_CLASSES + 1))))
+    classes = tuple(counts.model_copy(update={"test": 9}) for counts in result.data.classes)
+    small = result.model_copy(update={"data": result.data.model_copy(update={"classes": classes})})
+    page = render_html(small, [], [])
+    assert "No class of at least 10 test images has any mistake; smaller ones are not ranked." in page
+
+
 def test_a_change_without_verdict_says_why(make_evidence: Callable[..., Evidence]) -> None:
     result = build_result(make_evidence(num_test=9))
     main = arrange(result).judgement.main
