@@ -17,16 +17,15 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from benchmarks.pages import machine
 from benchmarks.performance_page import parser_for, tell
+from benchmarks.sides.keras_ways import noise
 from benchmarks.turns import in_turns, markdown, ratio
 from evenhand import registry
 from evenhand.config import Augmentation
 from evenhand.data import batches
-from evenhand.data.image_table import ImageTable
 
 TITLE = "Is training bound by arithmetic?"
 CACHED, AUTOTUNED = "one cached batch", "instance sampling, autotuned"
@@ -62,15 +61,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     arguments = parser.parse_args()
 
-    rng = np.random.default_rng(0)
-    shape = (arguments.size, arguments.size, 1)
-    table = ImageTable(
-        images=rng.integers(0, 256, (arguments.images, *shape), np.uint8),
-        labels=rng.integers(0, 10, arguments.images).astype(np.int32),
-        ids=np.arange(arguments.images).astype(str),
-        class_names=tuple("0123456789"),
-    )
-    module = registry.load("models.classifiers", "cnn")
+    table = noise(arguments.size, 1, 10, arguments.images)
+    module, shape = registry.load("models.classifiers", "cnn"), table.image_shape
     model = module.build(module.Options(), variant=None, image_shape=shape, num_classes=10, weights=None, seed=0)
     model.compile(
         optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), steps_per_execution=10

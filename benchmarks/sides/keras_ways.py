@@ -27,13 +27,13 @@ Fit = tuple[keras.Model, Callable[[int], tf.data.Dataset]]
 """A compiled model, and the batches of so many steps."""
 
 
-def noise(size: int, channels: int, num_classes: int) -> ImageTable:
+def noise(size: int, channels: int, num_classes: int, images: int = IMAGES_IN_MEMORY) -> ImageTable:
     """Images in memory: arithmetic takes as long on noise as on anything."""
     numbers = np.random.default_rng(0)
     return ImageTable(
-        images=numbers.integers(0, 256, (IMAGES_IN_MEMORY, size, size, channels), np.uint8),
-        labels=numbers.integers(0, num_classes, IMAGES_IN_MEMORY).astype(np.int32),
-        ids=np.arange(IMAGES_IN_MEMORY).astype(str),
+        images=numbers.integers(0, 256, (images, size, size, channels), np.uint8),
+        labels=numbers.integers(0, num_classes, images).astype(np.int32),
+        ids=np.arange(images).astype(str),
         class_names=tuple(str(label) for label in range(num_classes)),
     )
 

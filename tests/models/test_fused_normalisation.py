@@ -98,6 +98,6 @@ def test_vectors_are_normalised_by_keras():
 def test_every_normalisation_of_efficientnet_is_fused():
     faster = with_faster_layers(build_network(Classifier(name="efficientnetv2-b0"), (32, 32, 3), 4, seed=0))
     layers = faster._flatten_layers()
-    inner = [layer.normalisation for layer in layers if isinstance(layer, FusedNormalisation)]
+    inner = [layer.layer for layer in layers if isinstance(layer, FusedNormalisation)]
     assert {id(layer) for layer in layers if isinstance(layer, keras.layers.BatchNormalization)} == set(map(id, inner))
     assert len(inner) > 50

@@ -12,24 +12,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from evenhand.models.training.stand_in import StandIn
 
-class FusedNormalisation(keras.layers.Layer):
-    """What batch normalisation of maps computes in training, with the layer's own variables.
+
+class FusedNormalisation(StandIn):
+    """What batch normalisation of maps computes in training, one for which `is_fusible` is true.
 
     Out of training, and where the layer is frozen or its inputs are masked, it is Keras' own.
-
-    Args:
-      normalisation: for which `is_fusible` is true; it keeps its variables, so that whatever changes them changes both.
     """
-
-    def __init__(self, normalisation: keras.layers.BatchNormalization) -> None:
-        super().__init__(dtype=normalisation.dtype_policy, name=normalisation.name)
-        self.normalisation = normalisation
-        self.built = True
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """float[n, h, w, c] -> float[n, h, w, c]; in training it moves the means and variances."""
-        layer = self.normalisation
+        layer = self.layer
         if not (training and layer.trainable and mask is None):
             return layer(inputs, training=training, mask=mask)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(

@@ -11,26 +11,19 @@ from typing import Any
 
 import keras
 
+from evenhand.models.training.stand_in import StandIn
 
-class PixelwiseProduct(keras.layers.Layer):
-    """What a convolution of 1x1 pixels with stride 1 computes, with the convolution's own variables.
 
-    Args:
-      convolution: built; it keeps its variables, so that whatever changes them changes both.
-    """
-
-    def __init__(self, convolution: keras.layers.Conv2D) -> None:
-        super().__init__(dtype=convolution.dtype_policy, name=convolution.name)
-        self.convolution = convolution
-        self.built = True
+class PixelwiseProduct(StandIn):
+    """What a convolution of 1x1 pixels with stride 1 computes, one for which `is_pointwise` is true."""
 
     def call(self, inputs: Any) -> Any:
         """float[n, h, w, c] -> float[n, h, w, filters]."""
-        kernel = keras.ops.convert_to_tensor(self.convolution.kernel)
+        kernel = keras.ops.convert_to_tensor(self.layer.kernel)
         outputs = keras.ops.matmul(inputs, keras.ops.reshape(kernel, kernel.shape[2:]))
-        if self.convolution.use_bias:
-            outputs = outputs + self.convolution.bias
-        return self.convolution.activation(outputs)
+        if self.layer.use_bias:
+            outputs = outputs + self.layer.bias
+        return self.layer.activation(outputs)
 
 
 def is_pointwise(layer: keras.layers.Layer) -> bool:

@@ -13,25 +13,21 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from evenhand.models.training.stand_in import StandIn
 
-class SmallDepthwise(keras.layers.Layer):
-    """What a depthwise convolution of a few pixels computes, with the convolution's own variables.
 
-    Args:
-      convolution: for which `is_small` is true; it keeps its variables, so that whatever changes them changes both.
-    """
+class SmallDepthwise(StandIn):
+    """What a depthwise convolution of a few pixels computes, one for which `is_small` is true."""
 
     def __init__(self, convolution: keras.layers.DepthwiseConv2D) -> None:
-        super().__init__(dtype=convolution.dtype_policy, name=convolution.name)
-        self.convolution = convolution
+        super().__init__(convolution)
         before = _map_before(convolution)
         self._map_after = convolution.compute_output_shape((None, *before, 1))[1:3]
         self._meetings = meetings(before, self._map_after, convolution.kernel_size, convolution.strides)
-        self.built = True
 
     def call(self, inputs: Any) -> Any:
         """float[n, h, w, c] -> float[n, h', w', c]."""
-        layer, channels = self.convolution, inputs.shape[-1]
+        layer, channels = self.layer, inputs.shape[-1]
         kernel = ops.reshape(ops.convert_to_tensor(layer.kernel), (-1, channels))
         # float[p, q, c]: by what output pixel p multiplies input pixel q.
         factors = ops.tensordot(ops.convert_to_tensor(self._meetings, dtype=kernel.dtype), kernel, axes=1)
