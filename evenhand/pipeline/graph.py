@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tfx.components import Evaluator, ExampleValidator, Pusher, SchemaGen, StatisticsGen, Trainer
 from tfx.dsl.components.base.base_node import BaseNode
@@ -33,11 +33,13 @@ from evenhand.components.synthetic_filter import synthetic_filter
 from evenhand.config import RunConfig
 from evenhand.data.fingerprint import of_files
 from evenhand.models import outside_inputs
-from evenhand.models.arms import Arm, phase_steps, plan_arms, repeat_suffix
+from evenhand.models.arms import BASELINE, Arm, arm_of, phase_steps, plan_arms, repeat_suffix
 from evenhand.models.extractor_choice import CLASSIFIER
 from evenhand.models.preflight import check_models
 from evenhand.models.train_classifier import ClassifierTraining
 from evenhand.pipeline.beam import beam_arguments, check_beam
+
+Reach = Literal["real", "baseline", "synthetic"]
 
 
 @dataclass
@@ -98,7 +100,7 @@ def create_pipeline(
 
 
 def create_images_pipeline(
-    config: RunConfig, *, fingerprint: str, pipeline_root: str, metadata_path: Path, synthesises: bool
+    config: RunConfig, *, fingerprint: str, pipeline_root: str, metadata_path: Path, reach: Reach
 ) -> Pipeline:
     """Draws the beginning of the graph, for a search: what it makes is what the whole graph finds in the cache.
 
@@ -107,12 +109,15 @@ def create_images_pipeline(
       fingerprint: of the source's contents.
       pipeline_root: folder of the artifacts.
       metadata_path: the SQLite file of ML Metadata.
-      synthesises: whether a generator is trained and draws its images, or the real images are all.
+      reach: how far: the real images, then what filters of synthetic images go by, then the synthetic images.
     """
     check_models(config)
     graph = _Graph(config)
     examples = graph.add(ImbalancedExampleGen(config.data, config.seed, fingerprint))["examples"]
-    if synthesises:
+    if reach != "real" and config.synthetic.filter is not None:
+        baseline = next((one for one in config.strategies if one.name == BASELINE.name), BASELINE)
+        _train(graph, arm_of(config, baseline), 0, examples, None)
+    if reach == "synthetic":
         _draw(graph, examples)
     return _pipeline(graph, pipeline_root, metadata_path)
 
@@ -144,12 +149,8 @@ def _asks_the_baseline(config: RunConfig) -> bool:
 
 
 def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
-    """The generator, its images without those that filters leave out, and what is to be said of what is used."""
+    """The generator, its images, and what is to be said of what is used."""
     generator, synthetic = _draw(graph, examples)
-    if graph.config.synthetic.filter is not None:
-        helpers = {"classifier": graph.models["baseline"], "generator": generator}
-        filtering = SyntheticFilterSettings.of(graph.config.synthetic)
-        synthetic = graph.add(synthetic_filter(synthetic, examples, helpers, filtering))["synthetic"]
     classifier = graph.models["baseline"] if graph.config.evaluation.extractor == CLASSIFIER else None
     judge = synthetic_evaluator(examples, synthetic, classifier, SyntheticEvaluatorSettings.of(graph.config))
     evaluation = graph.add(judge)["evaluation"]
@@ -157,7 +158,7 @@ def _synthesise(graph: _Graph, examples: BaseChannel) -> dict[str, BaseChannel]:
 
 
 def _draw(graph: _Graph, examples: BaseChannel) -> tuple[BaseChannel, BaseChannel]:
-    """The generator and its images."""
+    """The generator, and its images without those that filters leave out."""
     config = graph.config
     settings = generator_trainer.Settings(
         generator=config.generator,
@@ -168,6 +169,10 @@ def _draw(graph: _Graph, examples: BaseChannel) -> tuple[BaseChannel, BaseChanne
     )
     generator = graph.add(GeneratorTrainer(examples, settings))["generator"]
     synthetic = graph.add(SyntheticExampleGen(generator, examples, SyntheticSettings.of(config.synthetic)))["synthetic"]
+    if config.synthetic.filter is not None:
+        helpers = {"classifier": graph.models["baseline"], "generator": generator}
+        filtering = SyntheticFilterSettings.of(config.synthetic)
+        synthetic = graph.add(synthetic_filter(synthetic, examples, helpers, filtering))["synthetic"]
     return generator, synthetic
 
 

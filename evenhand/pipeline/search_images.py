@@ -15,13 +15,14 @@ from evenhand.errors import EvenhandError, UserError
 from evenhand.models.search.deadline import OutOfTime, deadline
 from evenhand.models.search.trial import TrialImages
 from evenhand.pipeline import output_folder
-from evenhand.pipeline.graph import create_images_pipeline, weights_fingerprint
+from evenhand.pipeline.graph import Reach, create_images_pipeline, weights_fingerprint
 from evenhand.pipeline.runner import LocalRunner
 from evenhand.pipeline.stages import OnStage, StageEvent, StageOutcome
 from evenhand.report.search_part import TriedGenerator
 from evenhand.whole_files import replace_text
 
 _CLOCK_SECONDS = 0.5
+_MADE_BY = ("GeneratorTrainer", "SyntheticExampleGen", "SyntheticFilter")
 
 
 class _Stopped(Section):
@@ -57,7 +58,7 @@ class SearchImages:
         self._tables = claim.folder / "state" / "tables"
         os.environ[STATE_VARIABLE] = str(claim.folder / "state")
         self._fingerprint = fingerprint(config.data)
-        examples = self._run(config, synthesises=False)["ImbalancedExampleGen"].outputs["examples"]
+        examples = self._run(config, "real")["ImbalancedExampleGen"].outputs["examples"]
         self.real = TrialImages(
             train=load_table(examples, ["train"], cache=self._tables),
             validation=load_table(examples, ["validation"], cache=self._tables),
@@ -69,7 +70,7 @@ class SearchImages:
             )
 
     def synthetic(self, generator: Generator, seconds: float) -> tuple[TrialImages | None, TriedGenerator]:
-        """The images of a generator, if it is trained and has drawn them within `seconds`.
+        """The images of a generator that filters keep, if it is trained and has drawn them within `seconds`.
 
         A generator that was not done is not begun again by the same search; with more time it goes on. One that cannot
         be trained, e.g. since its loss is not finite, is told of and ends no search.
@@ -87,10 +88,13 @@ class SearchImages:
             stopped = _Stopped.model_validate_json(mark.read_bytes())
             if stopped.seconds >= seconds - _CLOCK_SECONDS:
                 return None, TriedGenerator(name=generator.name, seconds=stopped.used, fate=too_slow)
+        if config.synthetic.filter is not None:
+            # Filters go by the baseline, which the run trains anyway: it takes none of the generator's time.
+            self._run(self._config, "baseline")
         started = time.monotonic()
         try:
             with deadline(seconds):
-                outcomes = self._run(config, synthesises=True)
+                outcomes = self._run(config, "synthetic")
         except Exception as error:
             used = time.monotonic() - started
             failure = next((one for one in _causes(error) if isinstance(one, EvenhandError)), None)
@@ -103,8 +107,9 @@ class SearchImages:
             replace_text(mark, _Stopped(seconds=seconds, used=used).model_dump_json())
             return None, TriedGenerator(name=generator.name, seconds=used, fate=too_slow)
         # What is served from the cache keeps the time that it took.
-        used = sum(outcomes[name].seconds for name in ("GeneratorTrainer", "SyntheticExampleGen"))
-        drawn = outcomes["SyntheticExampleGen"].outputs["synthetic"]
+        made = [outcomes[name] for name in _MADE_BY if name in outcomes]
+        used = sum(outcome.seconds for outcome in made)
+        drawn = made[-1].outputs["synthetic"]
         images = replace(
             self.real,
             synthetic=load_table(drawn, ["train"], cache=self._tables),
@@ -112,7 +117,7 @@ class SearchImages:
         )
         return images, TriedGenerator(name=generator.name, seconds=used, fate="trained")
 
-    def _run(self, config: RunConfig, *, synthesises: bool) -> dict[str, StageOutcome]:
+    def _run(self, config: RunConfig, reach: Reach) -> dict[str, StageOutcome]:
         """Runs the first nodes of the graph."""
         output: Path = self._claim.folder
         found: dict[str, StageOutcome] = {}
@@ -127,7 +132,7 @@ class SearchImages:
             fingerprint=self._fingerprint,
             pipeline_root=str(output / "artifacts"),
             metadata_path=output / "metadata.sqlite",
-            synthesises=synthesises,
+            reach=reach,
         )
         LocalRunner(watch, lambda outcomes: found.update({outcome.name: outcome for outcome in outcomes})).run(pipeline)
         return found

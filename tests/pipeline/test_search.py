@@ -13,7 +13,7 @@ import yaml
 
 from evenhand import config_file
 from evenhand.config import digest
-from evenhand.pipeline.graph import create_pipeline
+from evenhand.pipeline.graph import create_images_pipeline, create_pipeline
 from evenhand.report.result import Result
 from evenhand.report.search_part import SearchPart
 from tests.pipeline.conftest import evenhand
@@ -39,6 +39,23 @@ from evenhand.pipeline import output_folder, search
 config = config_file.load("config.yaml")
 with output_folder.occupied(Path("run"), config_file.dump(config)) as claim:
     search.settle(config, claim)
+"""
+
+DRAWN = """
+import json
+from pathlib import Path
+import numpy as np
+from evenhand import config_file
+from evenhand.pipeline import output_folder
+from evenhand.pipeline.search_images import SearchImages
+config = config_file.load("config.yaml")
+trained = []
+def watch(event):
+    if event.state == "done":
+        trained.append(event.name)
+with output_folder.occupied(Path("run"), config_file.dump(config)) as claim:
+    images, _ = SearchImages(config, claim, watch).synthetic(config.generator, 600)
+print(json.dumps({"most": int(np.bincount(images.synthetic.labels).max()), "trained": trained}))
 """
 
 
@@ -114,7 +131,7 @@ def test_generators_follow_the_remedies(tmp_path: Path) -> None:
         **FEW,
         "data": {**FEW["data"], "profile": {"kind": "geometric", "ratio": 0.75, "largest": 40}},  # type: ignore[dict-item]
         "generator": {"name": "class_vae", "steps": 4, "batch_size": 8},
-        "synthetic": {"per_class": 64},
+        "synthetic": {"per_class": 64, "filter": {"name": "class_probability", "options": {"top_k": 20}}},
         "training": {"steps": 12, "batch_size": 16},
         "budget": "20m",
     }
@@ -130,6 +147,29 @@ def test_generators_follow_the_remedies(tmp_path: Path) -> None:
     tried = {one.strategy for one in part.tried if one.generator == "class_vae"}
     assert tried == {"pretrain_finetune", "regularizer", "combined", "mixup"}
     assert names[2] in tried and settled.generator.name == "class_vae"
+    # All from the cache: trials have learned from what the filter kept of 64 images of each class.
+    again = subprocess.run([sys.executable, "-c", DRAWN], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout.splitlines()[-1]) == {"most": 20, "trained": []}
+
+
+def test_the_run_finds_what_its_search_made() -> None:
+    chain = [{"name": "class_probability"}, {"name": "discriminator_score"}]
+    config = config_file.resolve({**FEW, "strategies": ["baseline", "pretrain_finetune"], "budget": None})
+    config = config_file.resolve({**config.model_dump(mode="json"), "synthetic": {"filter": chain}})
+    whole = create_pipeline(config, fingerprint="f", pipeline_root="/root", push_to="/model")
+    searched = create_images_pipeline(
+        config.model_copy(update={"strategies": ()}),
+        fingerprint="f",
+        pipeline_root="/root",
+        metadata_path=Path("/metadata"),
+        reach="synthetic",
+    )
+    nodes = {node.id: node for node in whole.components}
+    assert "SyntheticFilter" in {node.id for node in searched.components}
+    for node in searched.components:
+        assert node.exec_properties == nodes[node.id].exec_properties, node.id
+        assert node.inputs.keys() == nodes[node.id].inputs.keys(), node.id
 
 
 def test_what_a_strategy_sets_for_itself_reaches_its_trainers_and_those_of_its_twin() -> None:
