@@ -44,6 +44,7 @@ class ArmSettings(Section):
     name: str
     uses_synthetic: bool
     matched: str | None
+    shuffled: str | None
     is_control: bool
 
 
@@ -62,7 +63,11 @@ class Settings(Section):
         return cls(
             arms=tuple(
                 ArmSettings(
-                    name=arm.name, uses_synthetic=arm.uses_synthetic, matched=arm.matched, is_control=arm.is_control
+                    name=arm.name,
+                    uses_synthetic=arm.uses_synthetic,
+                    matched=arm.matched,
+                    shuffled=arm.shuffled,
+                    is_control=arm.is_control,
                 )
                 for arm in arms
             ),
@@ -174,6 +179,7 @@ def _evidence(arm: ArmSettings, input_dict: Mapping[str, list[Any]]) -> Strategy
         steps=log.steps,
         uses_synthetic=arm.uses_synthetic,
         matched=arm.matched,
+        shuffled=arm.shuffled,
         added=arm.is_control,
         blessed=blessed,
         history=log.history,

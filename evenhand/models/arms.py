@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from evenhand import registry
 from evenhand.config import Evaluation, OwnTraining, RunConfig, Strategy, parse_options
 from evenhand.errors import UserError
-from evenhand.models.matched import matched_phases
+from evenhand.models.matched import matched_phases, shuffled_phases
 from evenhand.models.phase import Phase
 
 MATCHED_SUFFIX = "_matched"
@@ -24,6 +24,7 @@ class Arm:
       phases: in order.
       matched: name of the arm with the same loss, augmentation and steps on real images alone; None when the arm
         uses no synthetic images itself.
+      shuffled: name of the arm that is the same training with shuffled labels on the synthetic images, if there is one.
       is_control: whether the run added it, or the strategy is a control (`synthetic_only`, `shuffled_synthetic`); a
         control is never pushed and never called the best remedy.
       classical: of a strategy that scikit-learn fits, its configuration; it has no model to be served, so that it is
@@ -34,6 +35,7 @@ class Arm:
     name: str
     phases: tuple[Phase, ...]
     matched: str | None = None
+    shuffled: str | None = None
     is_control: bool = False
     classical: Strategy | None = None
     training: OwnTraining | None = None
@@ -70,6 +72,7 @@ def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
     """Every arm of the run, the configured ones first and in their order.
 
     A strategy whose phases equal a twin's serves as that twin; otherwise the twin is added, one for all that it fits.
+    A strategy whose module offers `beside(strategy, others)` is what that makes of it among the others.
 
     Raises:
       UserError: if a strategy's options are wrong, `evaluation.select` names one that is never pushed, or a search
@@ -85,6 +88,8 @@ def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
     arms: list[Arm] = []
     for strategy in config.strategies:
         module = registry.load("models.strategies", strategy.name)
+        if hasattr(module, "beside"):
+            strategy = module.beside(strategy, config.strategies)
         arms.append(
             Arm(
                 strategy.name,
@@ -105,7 +110,9 @@ def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
         if twin is None:
             twin = Arm(arm.name + MATCHED_SUFFIX, phases, is_control=True, training=arm.training)
             twins.append(twin)
-        arms[index] = replace(arm, matched=twin.name)
+        wrong = (shuffled_phases(arm.phases), arm.training)
+        shuffled = next((o.name for o in arms if o.name != arm.name and (o.phases, o.training) == wrong), None)
+        arms[index] = replace(arm, matched=twin.name, shuffled=shuffled)
     return (*arms, *twins)
 
 

@@ -1,4 +1,4 @@
-"""The real-only twin of a strategy that uses synthetic images: what it would reach without them."""
+"""What a strategy that uses synthetic images is held against: itself without them, and itself with wrong labels."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ def matched_phases(phases: tuple[Phase, ...], *, early_stopping: bool = False) -
     if not any(phase.uses_synthetic for phase in phases):
         return None
     return tuple(_on_real(phase, early_stopping) for phase in phases)
+
+
+def shuffled_phases(phases: tuple[Phase, ...]) -> tuple[Phase, ...] | None:
+    """The same phases with shuffled labels wherever they train on synthetic images.
+
+    Returns:
+      The phases, or None if the strategy uses no synthetic images.
+    """
+    if not any(phase.uses_synthetic for phase in phases):
+        return None
+    return tuple(phase.model_copy(update={"labels": "shuffled"}) if phase.uses_synthetic else phase for phase in phases)
 
 
 def _on_real(phase: Phase, early_stopping: bool) -> Phase:

@@ -15,7 +15,6 @@ from evenhand.evaluation.repeats import mean_scores
 from evenhand.report.audit_part import AuditPart
 from evenhand.report.comparison_part import ComparisonPart
 from evenhand.report.filters_part import FiltersPart
-from evenhand.report.label_control import shuffled_twin
 from evenhand.report.predictions import Predictions
 from evenhand.report.result import GeneratorPart, Result
 from evenhand.report.strategy_measures import comparison_measures, predicted_classes, strategy_measures
@@ -36,6 +35,7 @@ class StrategyEvidence:
       steps: gradient steps used in all.
       uses_synthetic: whether any phase trained on synthetic images.
       matched: name of the strategy that does the same on real images alone; for strategies that use synthetic images.
+      shuffled: name of the strategy that is the same training with shuffled labels on the synthetic images.
       added: whether it was added as a matched arm, or is a control; neither is a remedy that a user asked for.
       blessed: whether the Evaluator blessed it on validation; None if it has no threshold.
       history: logged values of the first seed, each row with its `step`, counted over all phases.
@@ -47,6 +47,7 @@ class StrategyEvidence:
     steps: int
     uses_synthetic: bool
     matched: str | None = None
+    shuffled: str | None = None
     added: bool = False
     blessed: bool | None = None
     history: Sequence[Mapping[str, float]] = ()
@@ -90,7 +91,8 @@ class Evidence:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", tuple(self.data["class_names"]))
-        for name in (BASELINE, self.selected, *(s.matched for s in self.strategies.values() if s.matched)):
+        controls = [name for s in self.strategies.values() for name in (s.matched, s.shuffled) if name]
+        for name in (BASELINE, self.selected, *controls):
             if name not in self.strategies:
                 raise ValueError(f"strategy {name!r} is referred to, but there is no evidence of it")
 
@@ -264,9 +266,8 @@ def _comparisons(
     remedy = best_remedy(strategies)
     if strategy.uses_synthetic and remedy is not None:
         references.append(("best_remedy", *remedy))
-    control = shuffled_twin(name, {other: found.phases for other, found in evidence.strategies.items()})
-    if control is not None:
-        references.append(("shuffled", control, None))
+    if strategy.shuffled is not None:
+        references.append(("shuffled", strategy.shuffled, None))
     entries = []
     for versus, versus_name, chosen_on in references:
         change = compare(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from evenhand import registry
 from evenhand.config import RunConfig
 from evenhand.errors import UserError
-from evenhand.models.arms import phase_steps, plan_arms
+from evenhand.models.arms import Arm, phase_steps, plan_arms
 from evenhand.models.phase import Phase
 
 
@@ -34,6 +34,26 @@ def test_one_matched_arm_serves_all_that_it_fits() -> None:
     assert arms["shuffled_synthetic"].matched == arms["pretrain_finetune"].matched == "pretrain_finetune_matched"
     # Real images drawn alike for every class are what oversampling is.
     assert arms["synthetic_only"].matched == "oversample"
+
+
+def test_the_control_with_shuffled_labels_is_the_same_training() -> None:
+    own = {"options": {"loss": "focal", "pretrain_share": 0.2}, "training": {"learning_rate": 0.5}}
+    judged = {"name": "pretrain_finetune", **own}
+
+    def planned(control: dict[str, object] | str) -> dict[str, Arm]:
+        strategies = ["baseline", judged, "combined", control]
+        return {arm.name: arm for arm in plan_arms(RunConfig.model_validate({"strategies": strategies}))}
+
+    arms = planned("shuffled_synthetic")
+    assert arms["pretrain_finetune"].shuffled == "shuffled_synthetic"
+    assert arms["shuffled_synthetic"].training == arms["pretrain_finetune"].training
+    assert arms["shuffled_synthetic"].phases != arms["pretrain_finetune"].phases
+    assert arms["combined"].shuffled is None and arms["shuffled_synthetic"].shuffled is None
+    # With options or a rate of its own it is another training.
+    for other in ({"options": {"options": {}}}, {"training": {"learning_rate": 0.1}}):
+        assert planned({"name": "shuffled_synthetic", **other})["pretrain_finetune"].shuffled is None
+    # The other way round, it says so of the strategy that it was told to control.
+    assert planned({"name": "shuffled_synthetic", "options": {"of": "combined"}})["combined"].shuffled is not None
 
 
 def test_controls_and_classical_strategies_are_never_pushed() -> None:

@@ -129,12 +129,10 @@ def test_the_control_with_shuffled_labels_is_told(make_evidence: Callable[..., E
     evidence = make_evidence()
     assert label_control(build_result(evidence)) is None
     judged = evidence.strategies["pretrain_finetune"]
-    phases = [{**phase, "labels": "shuffled" if phase["on"] == "synthetic" else None} for phase in judged.phases]
-    own = [{**phase, "labels": None, "seconds": 3.0} for phase in judged.phases]
-    control = replace(evidence.strategies["oversample"], phases=phases, uses_synthetic=True, added=True)
+    control = replace(evidence.strategies["oversample"], uses_synthetic=True, added=True)
     strategies = {
         **evidence.strategies,
-        "pretrain_finetune": replace(judged, phases=own),
+        "pretrain_finetune": replace(judged, shuffled="shuffled_synthetic"),
         "shuffled_synthetic": control,
     }
     result = build_result(replace(evidence, strategies=strategies))

@@ -5,11 +5,13 @@ If that strategy does not beat this one, the synthetic images' classes taught no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from evenhand import registry
-from evenhand.config import Section, parse_options
+from evenhand.config import Section, Strategy, parse_options
 from evenhand.errors import UserError
+from evenhand.models.matched import shuffled_phases
 from evenhand.models.phase import Phase
 
 IS_CONTROL = True
@@ -20,7 +22,7 @@ class Options(Section):
 
     Attributes:
       of: the strategy that it is the control of.
-      options: that strategy's own; give both the same.
+      options: that strategy's own; where they are left out, those that it has in the run.
     """
 
     of: str = "pretrain_finetune"
@@ -33,6 +35,22 @@ def phases(options: Options) -> tuple[Phase, ...]:
     registry.check("models.strategies", options.of, f"{field}.of")
     module = registry.load("models.strategies", options.of)
     own: tuple[Phase, ...] = module.phases(parse_options(module.Options, options.options, f"{field}.options"))
-    if not any(phase.uses_synthetic for phase in own):
+    shuffled = shuffled_phases(own)
+    if shuffled is None:
         raise UserError(f"{field}.of", f"{options.of} uses no synthetic images", "name a strategy that does")
-    return tuple(phase.model_copy(update={"labels": "shuffled"}) if phase.uses_synthetic else phase for phase in own)
+    return shuffled
+
+
+def beside(strategy: Strategy, others: Sequence[Strategy]) -> Strategy:
+    """What it is in a run: with the options and the training of the strategy that it controls, unless it has its own.
+
+    Args:
+      strategy: as configured.
+      others: all strategies of the run.
+    """
+    of = strategy.options.get("of", Options().of)
+    controlled = next((other for other in others if other.name == of), None)
+    if controlled is None:
+        return strategy
+    options = {"options": controlled.options, **strategy.options}
+    return strategy.model_copy(update={"options": options, "training": strategy.training or controlled.training})
