@@ -31,10 +31,12 @@ class Settings(Section):
     Attributes:
       strategy: name and options.
       seed: of the fit, written into each row.
+      outside: a digest of the user's own code, so that the cache notices a change of it; else None.
     """
 
     strategy: Strategy
     seed: int
+    outside: str | None = None
     version: str = VERSION
 
 

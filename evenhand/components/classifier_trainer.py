@@ -31,7 +31,7 @@ class Settings(Section):
       seed: of initial weights, order and augmentation.
       deterministic: bit-equal results on one machine.
       final: whether the strategy ends here, so that its model is served and evaluated.
-      weights_fingerprint: of the contents of a local weights file, so that the cache notices another one; else None.
+      outside: a digest of the user's own code and of a weights file, so that the cache notices others; else None.
     """
 
     task: str
@@ -41,7 +41,7 @@ class Settings(Section):
     seed: int
     deterministic: bool
     final: bool
-    weights_fingerprint: str | None = None
+    outside: str | None = None
     version: str = VERSION
 
 

@@ -27,7 +27,7 @@ def check_models(config: RunConfig) -> None:
             "data.keypoints", f"is null, and {config.generator.name} draws from poses", "give a model or a folder"
         )
     # Reads what the options name, and so tells that it is not there.
-    outside_inputs.fingerprint(config.generator)
+    outside_inputs.of_generator(config.generator)
     check_filters(config)
     extractor_choice.fingerprint(config.evaluation.extractor, "evaluation.extractor")
     classifier = registry.load("models.classifiers", config.classifier.name)

@@ -15,7 +15,7 @@ from evenhand.config import Device, Generator, Section, parse_options
 from evenhand.data.image_table import ImageTable
 from evenhand.models.build_generator import build_generator, images_for
 from evenhand.models.drawing_functions import sampler_in_memory
-from evenhand.models.outside_inputs import fingerprint
+from evenhand.models.outside_inputs import of_generator
 from evenhand.models.sample_generator import DrawsImages
 from evenhand.models.training.conditional_generator import ConditionalGenerator
 from evenhand.models.training.device import check_batch_size, make_deterministic, resolve
@@ -125,7 +125,7 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
             settings = {
                 "generator": config.model_dump(mode="json", exclude={"steps", "options"}),
                 "options": options.model_dump(mode="json"),
-                "outside": fingerprint(config),
+                "outside": of_generator(config),
                 "precision": resolved.precision,
                 "seed": seed,
             }

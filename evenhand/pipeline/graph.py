@@ -31,7 +31,6 @@ from evenhand.components.synthetic_example_gen import SyntheticExampleGen
 from evenhand.components.synthetic_filter import Settings as SyntheticFilterSettings
 from evenhand.components.synthetic_filter import synthetic_filter
 from evenhand.config import RunConfig
-from evenhand.data.fingerprint import of_files
 from evenhand.models import outside_inputs
 from evenhand.models.arms import BASELINE, Arm, arm_of, phase_steps, plan_arms, repeat_suffix
 from evenhand.models.extractor_choice import CLASSIFIER
@@ -165,7 +164,7 @@ def _draw(graph: _Graph, examples: BaseChannel) -> tuple[BaseChannel, BaseChanne
         device=config.device,
         seed=config.seed,
         deterministic=config.deterministic,
-        outside=outside_inputs.fingerprint(config.generator),
+        outside=outside_inputs.of_generator(config.generator),
     )
     generator = graph.add(GeneratorTrainer(examples, settings))["generator"]
     synthetic = graph.add(SyntheticExampleGen(generator, examples, SyntheticSettings.of(config.synthetic)))["synthetic"]
@@ -193,7 +192,7 @@ def _train(graph: _Graph, arm: Arm, repeat: int, real: BaseChannel, synthetic: B
             seed=seed,
             deterministic=config.deterministic,
             final=arm.is_served and index == len(arm.phases) - 1,
-            weights_fingerprint=weights_fingerprint(config.classifier.weights),
+            outside=outside_inputs.of_classifier(config.classifier, [phase.loss.name]),
         )
         trainer = _trainer(settings, real, synthetic, model)
         model = graph.add(trainer, f"Trainer-{arm.name}-{index + 1}{suffix}")["model"]
@@ -225,14 +224,10 @@ def _trainer(
 def _predictor(arm: Arm, real: BaseChannel, model: BaseChannel | None, seed: int) -> BaseNode:
     """What writes an arm's predictions: of its model, or of what scikit-learn fits."""
     if arm.classical is not None:
-        return ClassicalPredictor(real, ClassicalSettings(strategy=arm.classical, seed=seed), model)
+        outside = outside_inputs.of_classical(arm.classical)
+        return ClassicalPredictor(real, ClassicalSettings(strategy=arm.classical, seed=seed, outside=outside), model)
     assert model is not None, "a strategy that is no classical one has a phase"
     return Predictor(real, model, seed)
-
-
-def weights_fingerprint(weights: str | None) -> str | None:
-    """Of the contents of a local weights file; None where there is none."""
-    return of_files([("weights", weights)]) if weights is not None and Path(weights).is_file() else None
 
 
 def _evaluate(graph: _Graph, arm: str, examples: BaseChannel) -> None:

@@ -12,10 +12,11 @@ from evenhand.config import Generator, RunConfig, Section, digest
 from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
 from evenhand.data.image_tables import load_table
 from evenhand.errors import EvenhandError, UserError
+from evenhand.models import outside_inputs
 from evenhand.models.search.deadline import OutOfTime, deadline
 from evenhand.models.search.trial import TrialImages
 from evenhand.pipeline import output_folder
-from evenhand.pipeline.graph import Reach, create_images_pipeline, weights_fingerprint
+from evenhand.pipeline.graph import Reach, create_images_pipeline
 from evenhand.pipeline.runner import LocalRunner
 from evenhand.pipeline.stages import OnStage, StageEvent, StageOutcome
 from evenhand.report.search_part import TriedGenerator
@@ -62,7 +63,7 @@ class SearchImages:
         self.real = TrialImages(
             train=load_table(examples, ["train"], cache=self._tables),
             validation=load_table(examples, ["validation"], cache=self._tables),
-            digest=digest(f"{examples} {weights_fingerprint(config.classifier.weights)}"),
+            digest=digest(f"{examples} {outside_inputs.of_classifier(config.classifier)}"),
         )
         if not len(self.real.validation):
             raise UserError(

@@ -142,3 +142,33 @@ def test_a_generator_of_ones_own_runs_from_the_current_folder(tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stderr
     assert Result.load(tmp_path / "run").generator.name == "studio.grey"
+
+
+OWN_CODE = {
+    "classifier": "from evenhand.models.classifiers.cnn import Options, build",
+    "loss": "from evenhand.models.classifier_losses.focal import Options, terms",
+    "forest": "from evenhand.models.strategies.resnet_rf import Options, fit, phases",
+}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "module", "nodes"),
+    [
+        ("classifier.name=studio.classifier", "classifier", {"Trainer-baseline-1"}),
+        ("strategies=[baseline, {name: oversample, options: {loss: studio.loss}}]", "loss", {"Trainer-oversample-1"}),
+        ("strategies=[baseline, studio.forest]", "forest", {"Predictor-studio.forest"}),
+    ],
+)
+def test_what_ones_own_code_makes_is_made_again_when_it_changes(
+    assignment: str, module: str, nodes: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "studio" / f"{module}.py"
+    file.parent.mkdir()
+    file.write_text(OWN_CODE[module])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = config("strategies=[baseline]", assignment)
+    before = parameters(own)
+    assert parameters(own) == before
+    file.write_text(OWN_CODE[module] + "  # changed")
+    after = parameters(own)
+    assert {node for node in after if before[node] != after[node]} == nodes
