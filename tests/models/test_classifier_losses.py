@@ -110,6 +110,7 @@ def test_a_class_without_images_does_no_harm(name):
     terms = Loss(name=name).terms(np.array([4, 4, 0]))
     assert np.isfinite(terms.log_prior).all() and np.isfinite(terms.weights).all()
     assert np.isfinite(value(terms, LOGITS, np.eye(3)[[0, 1]]))
+    assert np.isfinite(terms.mean(np.eye(3)[[2, 2]], np.array([0, 1])))
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"focal"}))

@@ -35,7 +35,9 @@ class LossTerms:
         prior = np.exp(self.log_prior.astype(np.float64))
         weighted = probabilities.astype(np.float64) * prior
         rows = np.arange(len(labels))
-        chosen = np.maximum(weighted[rows, labels] / weighted.sum(axis=1), 1e-12)
+        # A class without images may take all the probability, and has no prior.
+        likely = np.maximum(weighted.sum(axis=1), np.finfo(np.float64).tiny)
+        chosen = np.maximum(weighted[rows, labels] / likely, 1e-12)
         return float(np.mean(-self.weights[labels] * (1.0 - chosen) ** self.focusing * np.log(chosen)))
 
 
