@@ -41,7 +41,8 @@ def _wait_for_stage(process: subprocess.Popen[str], stage: str) -> None:
 
 
 def _checkpoints(output: Path) -> set[tuple[Path, int]]:
-    return {(file, file.stat().st_mtime_ns) for file in (output / "state").rglob("*.npz")}
+    """Those that are whole: their second file is there."""
+    return {(file, file.stat().st_mtime_ns) for file in (output / "state").rglob("step-*.json")}
 
 
 def _wait_for_checkpoint(output: Path, known: set[tuple[Path, int]]) -> None:
