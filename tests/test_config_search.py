@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from evenhand.errors import UserError
 from evenhand.models.arms import plan_arms
 
 AUTO = {"strategies": "auto", "budget": "30m"}
+OPERATIONS = "training.augmentation.rand_augment.operations"
 RATES = {"training.learning_rate": [0.001, 0.003]}
 
 
@@ -58,6 +60,32 @@ def test_auto_is_written_and_read_again() -> None:
         ({**AUTO, "tuning": {"fields": {"generator.steps": [1, 2]}}}, "generator.steps cannot be tuned"),
         ({**AUTO, "tuning": {"fields": {"training.augmentation.rotate": [1, 2]}}}, "training.augmentation.rotate"),
         ({"budget": "9m", "tuning": {"fields": {"strategies.mixup.options.mixing": [1, 2]}}}, "mixup is not among"),
+        (
+            {"budget": "9m", "tuning": {"fields": {"strategies.pretrain_finetune.options.loss.options.tau": [1, 2]}}},
+            r"options.loss.options.tau cannot be tuned.* list values of strategies.pretrain_finetune.options.loss;",
+        ),
+        (
+            {"budget": "9m", "tuning": {"fields": {"strategies.my_package.mine.options.a.b": [1, 2]}}},
+            "my_package.mine is not among",
+        ),
+        ({**AUTO, "tuning": {"fields": {"strategies.mixup": [1, 2]}}}, "strategies.mixup cannot be tuned"),
+        *(
+            ({**AUTO, "tuning": {"fields": {"training.learning_rate": {"low": low, "high": high}}, "trials": 2}}, said)
+            for low, high, said in (
+                (0.1, math.inf, "high: should be a finite number"),
+                (-math.inf, 0.1, "low: should be a finite number"),
+                (0.1, math.nan, "high: should be a finite number"),
+                (-1.7e308, 1.7e308, "too far apart"),
+            )
+        ),
+        *(
+            ({**AUTO, "tuning": {"fields": {OPERATIONS: {"low": low, "high": high}}, "trials": 3}}, said)
+            for low, high, said in (
+                (1, 4, f"{OPERATIONS} takes whole numbers only, and a range gives fractions: list the values"),
+                (1, 5, "takes whole numbers only, and a range gives fractions"),
+                (1.5, 2.5, "takes whole numbers only, and a range gives fractions"),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_searched_is_said(values: dict[str, Any], said: str) -> None:

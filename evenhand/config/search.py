@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -15,6 +16,8 @@ from evenhand.errors import plain_words
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 OWN_FIELDS = tuple(OwnTraining.model_fields)
 """The fields of `training` that a strategy may set for itself; the others are the budget, which all share."""
+MOST_TRIALS = 1000
+"""Settings of each strategy, drawn or all combinations, beyond which no budget would do."""
 
 
 def duration_seconds(text: str) -> int:
@@ -40,8 +43,8 @@ class Range(Section):
       scale: `linear` draws them uniformly, `log` uniformly in their logarithm.
     """
 
-    low: float
-    high: float
+    low: float = Field(allow_inf_nan=False)
+    high: float = Field(allow_inf_nan=False)
     scale: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")
@@ -50,6 +53,8 @@ class Range(Section):
             raise ValueError(f"low must be less than high, not {self.low:g} and {self.high:g}")
         if self.scale == "log" and self.low <= 0:
             raise ValueError(f"on a log scale low must be above 0, not {self.low:g}")
+        if math.isinf(self.high - self.low):
+            raise ValueError(f"low and high lie too far apart: {self.low:g} and {self.high:g}")
         return self
 
 
@@ -63,7 +68,7 @@ class Tuning(Section):
     """
 
     fields: dict[str, tuple[Any, ...] | Range]
-    trials: int | None = Field(None, ge=2, le=1000)
+    trials: int | None = Field(None, ge=2, le=MOST_TRIALS)
 
     @field_validator("fields", mode="before")
     @classmethod
@@ -78,10 +83,48 @@ class Tuning(Section):
             raise ValueError("a range has no number of values: set tuning.trials")
         return self
 
-    def of(self, strategy: str) -> dict[str, tuple[Any, ...] | Range]:
-        """The fields that a strategy has: those of `training` and its own options."""
-        own = f"strategies.{strategy}."
-        return {path: values for path, values in self.fields.items() if path.startswith(("training.", own))}
+    @property
+    def shared(self) -> dict[str, tuple[Any, ...] | Range]:
+        """The fields that every strategy has: those of `training`."""
+        return {path: values for path, values in self.fields.items() if path.startswith("training.")}
+
+    def own(self, strategy: str) -> dict[str, tuple[Any, ...] | Range]:
+        """The options of a strategy's own."""
+        return {path: values for path, values in self.fields.items() if strategy_option(path)[0] == strategy}
+
+
+def strategy_option(path: str) -> tuple[str, str]:
+    """Strategy and option of `strategies.<name>.options.<option>`, whose name may be dotted; empty where it is none."""
+    section, _, rest = path.partition(".")
+    name, _, option = rest.partition(".options.")
+    return (name, option) if section == "strategies" and name and option else ("", "")
+
+
+def samples(values: tuple[Any, ...] | Range) -> tuple[Any, ...]:
+    """What a check of the values tries: all of a list; of a range a fraction, as its draws are, and the bounds."""
+    if not isinstance(values, Range):
+        return values
+    # The middle, unless it is a whole number.
+    width = values.high - values.low
+    middle = values.low + width / 2
+    fraction = middle if middle % 1 else values.low + width / math.pi
+    return (fraction, values.low, values.high)
+
+
+ONLY_WHOLE = "takes whole numbers only, and a range gives fractions"
+"""What is said of a field whose range `wants_whole_numbers`."""
+
+
+def wants_whole_numbers(values: tuple[Any, ...] | Range, error: Exception) -> bool:
+    """Whether a range was refused since it gives fractions.
+
+    Args:
+      values: that were tried.
+      error: about one of them, which came of a `ValidationError`.
+    """
+    cause = error.__cause__
+    is_fraction = isinstance(cause, ValidationError) and cause.errors()[0]["type"] == "int_from_float"
+    return isinstance(values, Range) and is_fraction
 
 
 def _values_of(path: str, values: Any) -> Any:
@@ -152,21 +195,27 @@ def check_tuning(tuning: Tuning, training: Training, strategies: Sequence[Strate
     """
     names = [strategy.name for strategy in strategies]
     for path, values in tuning.fields.items():
-        section, *keys = path.split(".")
-        if section == "training":
-            for value in _samples(values):
-                own_training(training, {path: value})
-        elif section != "strategies" or len(keys) < 3 or keys[-2] != "options":
+        if path.startswith("training."):
+            _check_training(path, values, training)
+            continue
+        name, option = strategy_option(path)
+        if not name:
             raise ValueError(
                 f"{path} cannot be tuned; tune training.learning_rate, training.augmentation or "
                 "strategies.<name>.options.<option>"
             )
-        elif names and ".".join(keys[:-2]) not in names:
-            raise ValueError(f"{path}: {'.'.join(keys[:-2])} is not among the strategies ({', '.join(names)})")
+        if names and name not in names:
+            raise ValueError(f"{path}: {name} is not among the strategies ({', '.join(names)})")
+        if "." in option:
+            whole = path[: -len(option)] + option.partition(".")[0]
+            raise ValueError(f"{path} cannot be tuned, as it is but a part of an option: list values of {whole}")
 
 
-def _samples(values: tuple[Any, ...] | Range) -> Iterator[Any]:
-    if isinstance(values, Range):
-        yield from (values.low, values.high)
-    else:
-        yield from values
+def _check_training(path: str, values: tuple[Any, ...] | Range, training: Training) -> None:
+    for value in samples(values):
+        try:
+            own_training(training, {path: value})
+        except ValueError as error:
+            if wants_whole_numbers(values, error):
+                raise ValueError(f"{path} {ONLY_WHOLE}: list the values to try") from error
+            raise

@@ -1,4 +1,4 @@
-"""What a search is made of: the ladder, the settings of a tuning, the end of time, and trials on the disk."""
+"""What a search is made of: the ladder, the end of time, and trials on the disk."""
 
 from __future__ import annotations
 
@@ -7,23 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evenhand import config_file, progress
-from evenhand.config import Classifier, Generator, Strategy, Training, Tuning
+from evenhand.config import Classifier, Generator, Strategy, Training
 from evenhand.data.image_table import ImageTable
-from evenhand.errors import UserError
 from evenhand.models import arms
 from evenhand.models.processor_time import ProcessorTime
 from evenhand.models.search import ladder
 from evenhand.models.search.deadline import OutOfTime, deadline
 from evenhand.models.search.trial import TrialImages, TrialSettings, run_trial
-from evenhand.models.search.tuned_fields import apply, check, settings_of, tuned_strategies, with_tuned
 from evenhand.models.train_classifier import ClassifierTraining
 
 TAIL = (100, 40, 10)
-TWO = (Strategy(name="baseline"), Strategy(name="oversample"))
 
 
 def test_every_rung_of_the_ladder_can_be_trained() -> None:
@@ -67,104 +62,6 @@ def test_the_remedys_mixing_and_sampling_join_too() -> None:
     pretraining, *others = ladder.with_synthetic(Strategy(name="oversample"))
     assert arms.strategy_phases(pretraining)[-1].sampling == "balanced"
     assert all(arms.strategy_phases(one) for one in others)
-
-
-def test_lists_give_every_combination_once() -> None:
-    tuning = Tuning(fields={"training.learning_rate": (0.1, 0.2), "training.augmentation.rotation": (0, 5, 9)})
-    found = settings_of(tuning, TWO, seed=0)
-    assert list(found) == ["baseline", "oversample"]
-    pairs = {
-        (setting["training.learning_rate"], setting["training.augmentation.rotation"]) for setting in found["baseline"]
-    }
-    assert len(found["baseline"]) == len(pairs) == 6
-    assert found["baseline"] == found["oversample"]
-
-
-@given(st.integers(2, 30), st.integers(0, 1000))
-def test_every_strategy_has_as_many_settings_and_shares_the_draws(trials: int, seed: int) -> None:
-    fields = {
-        "training.learning_rate": {"low": 1e-4, "high": 1e-2, "scale": "log"},
-        "strategies.oversample.options.sampling": ["balanced", "sqrt"],
-    }
-    found = settings_of(Tuning(fields=fields, trials=trials), TWO, seed)
-    assert [len(settings) for settings in found.values()] == [trials, trials]
-    rates = [[setting["training.learning_rate"] for setting in settings] for settings in found.values()]
-    assert rates[0] == rates[1]
-    assert all(1e-4 <= rate <= 1e-2 for rate in rates[0])
-    assert found == settings_of(Tuning(fields=fields, trials=trials), TWO, seed)
-
-
-def test_unequal_numbers_of_trials_are_refused() -> None:
-    tuning = Tuning(fields={"strategies.oversample.options.sampling": ("balanced", "sqrt")})
-    with pytest.raises(UserError, match="baseline has 1 combination of values and others get 2 trials"):
-        settings_of(tuning, TWO, seed=0)
-
-
-def test_where_strategies_are_not_known_yet_the_shared_fields_must_suffice() -> None:
-    values = {"strategies": "auto", "budget": "1m"}
-    fields = {"strategies.oversample.options.sampling": ["balanced", "sqrt"], "training.learning_rate": [0.1, 0.2]}
-    config = config_file.resolve({**values, "tuning": {"fields": fields}})
-    check(config)
-    found = settings_of(config.tuning, TWO, seed=0, fewest=True)
-    assert [len(settings) for settings in found.values()] == [2, 2]
-    with pytest.raises(UserError, match="have 2 combinations"):
-        check(config_file.resolve({**values, "tuning": {"fields": fields, "trials": 3}}))
-
-
-def test_a_setting_becomes_part_of_its_strategy_and_of_its_twin() -> None:
-    config = config_file.resolve({"strategies": ["baseline", "pretrain_finetune"]})
-    setting = {
-        "training.learning_rate": 0.01,
-        "training.augmentation.rotation": 3.0,
-        "strategies.pretrain_finetune.options.pretrain_share": 0.5,
-    }
-    tuned = apply(config, config.strategies[1], setting)
-    changed = config.model_copy(update={"strategies": (config.strategies[0], tuned)})
-    baseline, arm, twin = arms.plan_arms(config_file.resolve(changed.model_dump(mode="json")))
-    assert baseline.training is None and [phase.share for phase in arm.phases] == [0.5, 0.5]
-    assert arm.matched == twin.name and twin.training == arm.training
-    training = arm.training.of(config.training)
-    assert (training.learning_rate, training.steps) == (0.01, config.training.steps)
-    assert training.augmentation.rotation == 3.0 and training.augmentation.shift == config.training.augmentation.shift
-
-
-def test_a_control_follows_what_it_controls() -> None:
-    names = ["baseline", "pretrain_finetune", "shuffled_synthetic", "synthetic_only"]
-    config = config_file.resolve({"strategies": names})
-    assert [strategy.name for strategy in tuned_strategies(config)] == names[:2]
-    setting = {"training.learning_rate": 0.01, "strategies.pretrain_finetune.options.pretrain_share": 0.5}
-    tuned = {"pretrain_finetune": apply(config, config.strategies[1], setting)}
-    baseline, strategy, control, other = (with_tuned(one, tuned) for one in config.strategies)
-    assert (baseline, other) == (config.strategies[0], config.strategies[3])
-    assert control.training == strategy.training is not None
-    assert [phase.share for phase in arms.strategy_phases(control)] == [0.5, 0.5]
-
-
-def test_an_option_that_there_is_not_is_named() -> None:
-    config = config_file.resolve({"strategies": ["baseline", "oversample"]})
-    with pytest.raises(UserError, match="samplings"):
-        apply(config, config.strategies[1], {"strategies.oversample.options.samplings": "sqrt"})
-
-
-@pytest.mark.parametrize("strategies", ["auto", ["baseline", "pretrain_finetune", "smote_svm"]])
-@pytest.mark.parametrize(
-    ("path", "values", "sentence"),
-    [
-        (
-            "strategies.pretrain_finetun.options.loss",
-            ["focal"],
-            "unknown name 'pretrain_finetun'|not among the strategies",
-        ),
-        ("strategies.pretrain_finetune.options.pretrain_shar", [0.2, 0.3], "pretrain_shar"),
-        ("strategies.pretrain_finetune.options.pretrain_share", [0.2, 5.0], "pretrain_share"),
-        ("strategies.smote_svm.options.c", [1.0, 2.0], "smote_svm is not tuned"),
-    ],
-)
-def test_what_cannot_be_tuned_is_told_before_anything_is_read(strategies, path, values, sentence) -> None:
-    given = {"strategies": strategies, "budget": "1m"}
-    fields = {path: values, "training.learning_rate": [0.1, 0.2]}
-    with pytest.raises(UserError, match=sentence):
-        check(config_file.resolve({**given, "tuning": {"fields": fields, "trials": 2}}))
 
 
 def test_time_ends_work_that_is_not_done() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,36 +10,58 @@ from typing import Any
 import numpy as np
 
 from evenhand import registry
-from evenhand.config import Range, RunConfig, Strategy, Tuning, own_training, parse_options
+from evenhand.config import Range, RunConfig, Strategy, Training, Tuning, own_training, parse_options
+from evenhand.config.search import MOST_TRIALS, ONLY_WHOLE, samples, strategy_option, wants_whole_numbers
 from evenhand.errors import UserError
 from evenhand.models.arms import BASELINE, arm_of, strategy_phases
 
 Setting = Mapping[str, Any]
+Fields = Mapping[str, tuple[Any, ...] | Range]
 
 
 def settings_of(
     tuning: Tuning, strategies: Sequence[Strategy], seed: int, *, fewest: bool = False
 ) -> dict[str, list[Setting]]:
-    """The settings of each strategy, equally many.
+    """The settings of each strategy, equally many, with the same values of the fields that all share.
 
-    Values in lists are tried in their order, every combination once, or `trials` of them drawn without replacement;
-    with a range, every setting is drawn.
+    Every combination of the values in lists, or `trials` different ones; values of a range are drawn. What is shared is
+    drawn alone, so that a strategy's own options change nothing about it.
 
     Args:
       tuning: fields and trials.
       strategies: those that are tuned.
       seed: of the draws.
-      fewest: without `trials`, give every strategy as many as the one with fewest combinations has, not all.
+      fewest: give every strategy no more than the one with fewest combinations has.
 
     Returns:
       Strategy -> settings, each dotted path -> value.
 
     Raises:
-      UserError: if a strategy has fewer combinations than others get.
+      UserError: if a strategy has fewer combinations than others get, or there are more than 1000.
     """
-    combinations = {strategy.name: _num_combinations(tuning.of(strategy.name)) for strategy in strategies}
-    trials = tuning.trials or (min if fewest else max)(combinations.values())
-    for name, number in combinations.items():
+    numbers = {one.name: _num_combinations({**tuning.shared, **tuning.own(one.name)}) for one in strategies}
+    trials = tuning.trials or (min if fewest else max)(numbers.values())
+    if fewest:
+        trials = min(trials, *numbers.values())
+    _check_numbers(numbers, trials)
+    trials = int(trials)
+    shared = _draws(tuning.shared, trials, np.random.default_rng([seed, 0x7475]))
+    settings: dict[str, list[Setting]] = {}
+    for one in strategies:
+        rng = np.random.default_rng([seed, 0x7475, 1])
+        own = _draws(tuning.own(one.name), trials, rng)
+        # By chance, since values of one list in their order would go with those of another in theirs.
+        own = [own[place] for place in rng.permutation(len(own))]
+        settings[one.name] = [
+            {**shared[index % len(shared)], **own[(index % len(shared) + index // len(shared)) % len(own)]}
+            for index in range(trials)
+        ]
+    return settings
+
+
+def _check_numbers(numbers: Mapping[str, float], trials: float) -> None:
+    """Raises `UserError` unless every strategy has as many combinations as trials, and not too many."""
+    for name, number in numbers.items():
         if number < trials:
             raise UserError(
                 "tuning.fields",
@@ -46,7 +69,12 @@ def settings_of(
                 "so that the comparison would not be fair",
                 "tune a field that all share, such as training.learning_rate, with enough values, or set tuning.trials",
             )
-    return {strategy.name: _settings(tuning.of(strategy.name), int(trials), seed) for strategy in strategies}
+    if trials > MOST_TRIALS:
+        raise UserError(
+            "tuning.fields",
+            f"the values have {trials} combinations, and each strategy gets {MOST_TRIALS} trials at most",
+            "set tuning.trials, or give fewer values",
+        )
 
 
 def tuned_strategies(config: RunConfig) -> tuple[Strategy, ...]:
@@ -62,26 +90,33 @@ def check(config: RunConfig) -> None:
         _check_option(config, path, values)
     if not config.strategies:
         # What will be chosen is not known, but it has at least the fields that all share.
-        shared = int(min(_num_combinations(config.tuning.of(BASELINE.name)), 1e9))
+        shared = _num_combinations(config.tuning.shared)
         if shared < (config.tuning.trials or 2):
             raise UserError(
                 "tuning.fields",
                 f"the fields that all strategies share have {shared} combination{'s' if shared > 1 else ''} of values",
                 f"give training.learning_rate, say, at least {config.tuning.trials or 2} values",
             )
+        settings_of(config.tuning, (BASELINE,), config.seed)
         return
-    tuned = {strategy.name: strategy for strategy in tuned_strategies(config)}
-    for name, settings in settings_of(config.tuning, list(tuned.values()), config.seed).items():
-        for setting in settings:
-            apply(config, tuned[name], setting)
+    tuned = tuned_strategies(config)
+    for path, name in without_effect(config, tuned).items():
+        raise UserError(
+            f"tuning.fields.{path}",
+            f"it changes nothing about {name}, which has an augmentation of its own, so that trials would be alike",
+            f"leave out the field or {name}",
+        )
+    settings = settings_of(config.tuning, tuned, config.seed)
+    for strategy in tuned:
+        for setting in settings[strategy.name]:
+            apply(config, strategy, setting)
 
 
 def _check_option(config: RunConfig, path: str, values: tuple[Any, ...] | Range) -> None:
     """Looks whether a strategy's option is one, takes the values, and is of a strategy that is tuned."""
-    section, *keys = path.split(".")
-    if section != "strategies":
+    name, _ = strategy_option(path)
+    if not name:
         return
-    name = ".".join(keys[: keys.index("options")])
     registry.check("models.strategies", name, "tuning.fields")
     strategy = next((one for one in config.strategies if one.name == name), Strategy(name=name))
     if not arm_of(config, strategy).is_candidate:
@@ -90,8 +125,36 @@ def _check_option(config: RunConfig, path: str, values: tuple[Any, ...] | Range)
             f"{name} is not tuned: controls go by what they control, and scikit-learn's are fitted as they are",
             "tune another strategy",
         )
-    for value in (values.low, values.high) if isinstance(values, Range) else values:
-        apply(config, strategy, {path: value})
+    for value in samples(values):
+        try:
+            apply(config, strategy, {path: value})
+        except UserError as error:
+            if wants_whole_numbers(values, error):
+                raise UserError(f"tuning.fields.{path}", ONLY_WHOLE, "list the values to try") from error
+            raise
+
+
+def without_effect(config: RunConfig, strategies: Sequence[Strategy]) -> dict[str, str]:
+    """Tuned fields that change nothing about a strategy, as all its phases have an augmentation of their own.
+
+    Args:
+      config: with a tuning.
+      strategies: those that are tuned.
+
+    Returns:
+      Dotted path -> the first such strategy.
+    """
+    assert config.tuning is not None, "only what is tuned is asked for"
+    paths = [path for path in config.tuning.fields if path.startswith("training.augmentation")]
+    if not paths:
+        return {}
+    for one in strategies:
+        # An augmentation of its own may be among the values to try, too.
+        fields = config.tuning.own(one.name).items()
+        tried = [one, *(apply(config, one, {path: value}) for path, values in fields for value in samples(values))]
+        if any(all(phase.augmentation is not None for phase in strategy_phases(strategy)) for strategy in tried):
+            return dict.fromkeys(paths, one.name)
+    return {}
 
 
 def apply(config: RunConfig, strategy: Strategy, setting: Setting) -> Strategy:
@@ -100,19 +163,31 @@ def apply(config: RunConfig, strategy: Strategy, setting: Setting) -> Strategy:
     Raises:
       UserError: if an option is unknown or a value not possible.
     """
-    prefix = f"strategies.{strategy.name}.options."
     options = dict(strategy.options)
     for path, value in setting.items():
-        if path.startswith(prefix):
-            option, *below = path.removeprefix(prefix).split(".")
-            options[option] = _put(options.get(option), below, value)
-    standing = strategy.training.of(config.training) if strategy.training is not None else config.training
-    own = own_training(standing, setting)
+        name, option = strategy_option(path)
+        if name == strategy.name:
+            options[option] = value
+    try:
+        own = own_training(_training_of(config, strategy), setting)
+    except ValueError as error:
+        raise UserError("tuning.fields", str(error), "correct its values") from error
     given = {} if strategy.training is None else dict(strategy.training)
     training = strategy.training if own is None else own.model_copy(update=_unset(given, own))
     tuned = strategy.model_copy(update={"options": options, "training": training})
     strategy_phases(tuned)
     return tuned
+
+
+def is_as_configured(config: RunConfig, strategy: Strategy, tuned: Strategy) -> bool:
+    """Whether a setting of a strategy is what the config has anyway."""
+    if _training_of(config, strategy) != _training_of(config, tuned):
+        return False
+    return strategy_phases(strategy) == strategy_phases(tuned)
+
+
+def _training_of(config: RunConfig, strategy: Strategy) -> Training:
+    return config.training if strategy.training is None else strategy.training.of(config.training)
 
 
 def with_tuned(strategy: Strategy, tuned: Mapping[str, Strategy]) -> Strategy:
@@ -137,36 +212,32 @@ def _unset(given: Mapping[str, Any], own: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if getattr(own, name) is None}
 
 
-def _put(standing: Any, keys: Sequence[str], value: Any) -> Any:
-    if not keys:
-        return value
-    below = dict(standing) if isinstance(standing, Mapping) else {}
-    return {**below, keys[0]: _put(below.get(keys[0]), keys[1:], value)}
+def _num_combinations(fields: Fields) -> float:
+    if _has_range(fields):
+        return math.inf
+    return math.prod(len(values) for values in fields.values() if not isinstance(values, Range))
 
 
-def _num_combinations(fields: Mapping[str, tuple[Any, ...] | Range]) -> float:
-    return math.prod(math.inf if isinstance(values, Range) else len(values) for values in fields.values())
+def _has_range(fields: Fields) -> bool:
+    return any(isinstance(values, Range) for values in fields.values())
 
 
-def _settings(fields: Mapping[str, tuple[Any, ...] | Range], trials: int, seed: int) -> list[Setting]:
-    number = _num_combinations(fields)
-    if math.isinf(number):
-        rng = np.random.default_rng([seed, 0x7475])
-        # Field by field, so that fields which strategies share have the same draws in all of them.
-        drawn = {path: [_draw(values, rng) for _ in range(trials)] for path, values in sorted(fields.items(), key=_own)}
-        return [{path: drawn[path][index] for path in fields} for index in range(trials)]
-    sizes = [len(values) for values in fields.values() if not isinstance(values, Range)]
-    chosen = np.arange(int(number))
-    if trials < number:
-        chosen = np.sort(np.random.default_rng([seed, 0x7475]).choice(int(number), trials, replace=False))
+def _draws(fields: Fields, number: int, rng: np.random.Generator) -> list[Setting]:
+    """So many settings, or every combination in the order of the lists where there are no more."""
+    if _has_range(fields):
+        drawn = {path: [_draw(values, rng) for _ in range(number)] for path, values in sorted(fields.items())}
+        return [{path: drawn[path][index] for path in fields} for index in range(number)]
+    lists = {path: values for path, values in fields.items() if not isinstance(values, Range)}
+    if _num_combinations(fields) <= number:
+        return [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
+    # One by one, as all combinations may be more than a memory holds.
+    places: set[tuple[int, ...]] = set()
+    while len(places) < number:
+        places.add(tuple(int(rng.integers(len(values))) for values in lists.values()))
     return [
-        {path: values[place] for (path, values), place in zip(fields.items(), places, strict=True)}  # type: ignore[index]
-        for places in zip(*(part.tolist() for part in np.unravel_index(chosen, sizes)), strict=True)
+        {path: values[place] for (path, values), place in zip(lists.items(), chosen, strict=True)}
+        for chosen in sorted(places)
     ]
-
-
-def _own(item: tuple[str, Any]) -> tuple[bool, str]:
-    return not item[0].startswith("training."), item[0]
 
 
 def _draw(values: tuple[Any, ...] | Range, rng: np.random.Generator) -> Any:
