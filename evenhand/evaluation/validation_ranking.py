@@ -3,7 +3,8 @@
 All models are seen on the same images, so that differences are told by pairs: most of the noise of a score is that of
 the images, and cancels. Between models that lie within one standard error of the best, the order in which they were
 given decides: the simplest, or the one that experience favours, stands first (the one-standard-error rule of Breiman et
-al., Classification and Regression Trees, 1984, section 3.4.3).
+al., Classification and Regression Trees, 1984, section 3.4.3). Where no order is better founded than another, as among
+the values of a tuned field, their scores decide instead.
 """
 
 from __future__ import annotations
@@ -61,28 +62,34 @@ def standard_error_of_difference(
 
 
 def ranked(
-    labels: NDArray[np.integer], correct: Mapping[str, NDArray[np.bool_]], order: Sequence[str]
+    labels: NDArray[np.integer],
+    correct: Mapping[str, NDArray[np.bool_]],
+    order: Sequence[str],
+    *,
+    order_decides: bool = True,
 ) -> tuple[list[str], int]:
-    """Names, the best first: those within one standard error of the best in `order`, then the others by score.
+    """Names, the best first: those within one standard error of the best, then the others by score.
 
     Args:
       labels: int[n], true classes, n > 0.
       correct: name -> bool[n], whether each image was recognised.
       order: names, those to be preferred first; may hold more names.
+      order_decides: among those within one standard error of the best; where it does not, their scores do, and the
+        order among equal scores.
 
     Returns:
       The names, and how many of them, from the first on, cannot be told from the best.
     """
     names = [name for name in order if name in correct]
     scores = {name: mean_recall(labels, correct[name]) for name in names}
-    best = max(names, key=lambda name: scores[name])
+    by_score = sorted(names, key=lambda name: -scores[name])
+    best = by_score[0]
     near = [
         name
-        for name in names
+        for name in (names if order_decides else by_score)
         if scores[best] - scores[name] <= standard_error_of_difference(labels, correct[best], correct[name])
     ]
-    rest = sorted((name for name in names if name not in near), key=lambda name: -scores[name])
-    return near + rest, len(near)
+    return near + [name for name in by_score if name not in near], len(near)
 
 
 def _tally(labels: NDArray[np.integer], correct: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,44 +7,26 @@ split: all is decided on validation, by `validation_ranking`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from evenhand import config_file
-from evenhand.config import Generator, RunConfig, Strategy, Tuning, digest
+from evenhand.config import Generator, RunConfig, Strategy, digest
 from evenhand.evaluation import validation_ranking
-from evenhand.models.arms import BASELINE, Arm, arm_of
+from evenhand.models.arms import BASELINE, arm_of
 from evenhand.models.search import ladder, tuned_fields
-from evenhand.models.search.halving import Halving, Limits, Trial, halve
+from evenhand.models.search.halving import Limits, Trial, halve
 from evenhand.models.search.trial import Correct, TrialImages, TrialSettings, run_trial
 from evenhand.models.train_classifier import ClassifierTraining
 from evenhand.pipeline import output_folder
 from evenhand.pipeline.search_images import SearchImages
+from evenhand.pipeline.search_record import Contestant, tried, undecided
 from evenhand.pipeline.stages import OnStage, StageEvent
-from evenhand.report.search_part import FILE_NAME, SearchPart, SearchRound, Stage, Tried, TriedGenerator
+from evenhand.report.search_part import FILE_NAME, SearchPart, Stage, Tried, TriedGenerator
 from evenhand.whole_files import replace_text
 
 _REMEDIES_SHARE = 0.4
 _TUNING_SHARE = 0.35
 _FEWEST_STEPS = 10
 _LEAST_SHARE = 16
-
-
-@dataclass(frozen=True)
-class _Contestant:
-    """What is trained under one name of the field."""
-
-    strategy: Strategy
-    arm: Arm
-    images: TrialImages
-    generator: Generator | None = None
-    setting: tuned_fields.Setting = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Of the contestant, in words."""
-        made = f" on {self.generator.name}" if self.generator is not None else ""
-        values = ", ".join(f"{path.rpartition('.')[2]} {value}" for path, value in self.setting.items())
-        return f"{self.strategy.name}{made}{f' with {values}' if values else ''}"
 
 
 def settle(config: RunConfig, claim: output_folder.Claim, on_stage: OnStage | None = None) -> RunConfig:
@@ -68,7 +50,7 @@ def settle(config: RunConfig, claim: output_folder.Claim, on_stage: OnStage | No
     search = _Search(config, claim, on_stage)
     settled = config if config.strategies else search.climb()
     if config.tuning is not None:
-        settled = search.tune(settled, config.tuning)
+        settled = search.tune(settled)
     # Read again, so that what is settled on is a config like any other.
     final = config_file.resolve({**settled.model_dump(mode="json"), "budget": None, "tuning": None})
     replace_text(claim.folder / FILE_NAME, search.part(final).model_dump_json(indent=1))
@@ -86,6 +68,7 @@ class _Search:
         self._spent = 0.0
         self._tried: list[Tried] = []
         self._generators: list[TriedGenerator] = []
+        self._drawn: dict[str, TrialImages | None] = {}
         self._notes: list[str] = []
         self._settings = TrialSettings(
             training=ClassifierTraining(classifier=config.classifier, training=config.training, device=config.device),
@@ -100,7 +83,7 @@ class _Search:
         time = config.budget_seconds * (1 - (_TUNING_SHARE if config.tuning is not None else 0.0))
         generators = ladder.generators(config.generator, counts, config.data.image_size)
         remedies = ladder.remedies(counts)
-        field_ = [_Contestant(one, arm_of(config, one), real) for one in remedies]
+        field_ = [Contestant(one, arm_of(config, one), real) for one in remedies]
         best = self._halve("remedies", field_, time * (_REMEDIES_SHARE if generators else 1.0))
         if not best:
             self._notes.append(f"There was no time to try a remedy: {remedies[0].name} stands first, and is taken.")
@@ -117,7 +100,7 @@ class _Search:
 
     def _synthetic_field(
         self, generators: Sequence[Generator], remedy: Strategy, left: Callable[[], float]
-    ) -> list[_Contestant]:
+    ) -> list[Contestant]:
         """Trains generators, each within an equal share of half the time; their strategies by turns."""
         strategies = ladder.with_synthetic(remedy)
         drawn: list[tuple[Generator, TrialImages]] = []
@@ -126,37 +109,44 @@ class _Search:
             if images is not None:
                 drawn.append((generator, images))
         return [
-            _Contestant(strategy, arm_of(self._config, strategy), images, generator)
+            Contestant(strategy, arm_of(self._config, strategy), images, generator)
             for strategy in strategies
             for generator, images in drawn
         ]
 
     def _synthesise(self, generator: Generator, seconds: float) -> TrialImages | None:
-        images, tried = self._images.synthetic(generator, seconds)
-        self._spent += tried.seconds
-        self._generators.append(tried)
-        return images
+        """The images of a generator, whose time is spent once, whoever asks for them."""
+        key = generator.canonical_json()
+        if key not in self._drawn:
+            self._drawn[key], made = self._images.synthetic(generator, seconds)
+            self._spent += made.seconds
+            self._generators.append(made)
+        return self._drawn[key]
 
-    def tune(self, config: RunConfig, tuning: Tuning) -> RunConfig:
+    def tune(self, config: RunConfig) -> RunConfig:
         """Tunes every strategy by as many settings, in turns; halving is within each strategy."""
-        tuned = list(tuned_fields.tuned_strategies(config))
+        tuned = tuned_fields.tuned_strategies(config)
+        settings = self._settings_of(config, tuned)
+        if not settings:
+            return config
         images, generator = self._images.real, None
         if any(arm_of(config, one).uses_synthetic for one in tuned):
             found = self._synthesise(config.generator, (config.budget_seconds - self._spent) / 2)
             if found is None:
-                tuned = [one for one in tuned if not arm_of(config, one).uses_synthetic]
                 self._notes.append(
-                    "Strategies on synthetic images were not tuned: their generator gave no images in time."
+                    "Nothing was tuned, as the generator gave no images in time: strategies on synthetic images could "
+                    "not have been tuned as the others. Give a larger budget."
                 )
-            images, generator = found or images, config.generator
-        settings = tuned_fields.settings_of(tuning, tuned, config.seed, fewest=not self._config.strategies)
+                return config
+            images, generator = found, config.generator
         field_ = []
         for turn in zip(*(settings[one.name] for one in tuned), strict=True):
             for one, setting in zip(tuned, turn, strict=True):
                 strategy = tuned_fields.apply(config, one, setting)
                 arm = arm_of(config, strategy)
                 made = generator if arm.uses_synthetic else None
-                field_.append(_Contestant(strategy, arm, images, made, setting))
+                is_configured = tuned_fields.is_as_configured(config, one, strategy)
+                field_.append(Contestant(strategy, arm, images, made, setting, is_configured))
         winners = {
             one.strategy.name: one.strategy
             for one in self._halve("tuning", field_, config.budget_seconds - self._spent)
@@ -169,7 +159,27 @@ class _Search:
             update={"strategies": tuple(tuned_fields.with_tuned(s, winners) for s in config.strategies)}
         )
 
-    def _halve(self, stage: Stage, contestants: Sequence[_Contestant], seconds: float) -> list[_Contestant]:
+    def _settings_of(
+        self, config: RunConfig, tuned: Sequence[Strategy]
+    ) -> Mapping[str, Sequence[tuned_fields.Setting]]:
+        """The settings of each strategy; none at all where it chose a strategy that no field changes."""
+        tuning = config.tuning
+        assert tuning is not None, "only what is tuned has settings"
+        left_out = tuned_fields.without_effect(config, tuned)
+        if left_out:
+            self._notes.append(
+                f"{', '.join(left_out)} was tuned for no strategy: {next(iter(left_out.values()))} has an augmentation "
+                "of its own, and all are tuned alike."
+            )
+            fields = {path: values for path, values in tuning.fields.items() if path not in left_out}
+            tuning = tuning.model_copy(update={"fields": fields})
+        settings = tuned_fields.settings_of(tuning, tuned, config.seed, fewest=not self._config.strategies)
+        if left_out and len(settings[tuned[0].name]) == 1:
+            self._notes.append("Nothing was tuned, as no other field was left for all strategies.")
+            return {}
+        return settings
+
+    def _halve(self, stage: Stage, contestants: Sequence[Contestant], seconds: float) -> list[Contestant]:
         """Halves a field within some seconds; what is left of it, one of each group."""
         field_ = {one.name: one for one in contestants}
         if not field_ or seconds <= 0:
@@ -191,55 +201,24 @@ class _Search:
             self._tell(StageEvent(label, begun - 1, total, "cached" if is_known else "done", trial.seconds))
             return trial
 
+        # The order of the ladder is a prior; that of the values to try is none, but for what the config has anyway.
+        order = sorted(field_, key=lambda name: not field_[name].is_configured)
+
         def rank(scores: Mapping[str, Correct]) -> tuple[list[str], int]:
-            return validation_ranking.ranked(images.validation.labels, scores, list(field_))
+            labels = images.validation.labels
+            return validation_ranking.ranked(labels, scores, order, order_decides=stage != "tuning")
 
         groups = {name: one.strategy.name if stage == "tuning" else "all" for name, one in field_.items()}
         least = min(max(_FEWEST_STEPS, full // _LEAST_SHARE), full)
         found = halve(groups, train, rank, Limits(seconds, least_steps=least, full_steps=full))
         self._spent += found.seconds
-        self._record(stage, field_, found)
+        self._tried += tried(stage, field_, found, images.validation.labels)
+        self._notes += undecided(stage, field_, found)
         return [field_[name] for name in found.standing]
 
     def _tell(self, event: StageEvent) -> None:
         if self._on_stage is not None:
             self._on_stage(event)
-
-    def _record(self, stage: Stage, field_: Mapping[str, _Contestant], found: Halving[Correct]) -> None:
-        """Takes down what was tried, and where the images could not decide."""
-        labels = self._images.real.validation.labels
-        for name, one in field_.items():
-            rounds = []
-            for round_ in found.rounds:
-                trial = round_.trials.get(name)
-                if trial is None:
-                    continue
-                score = trial.score
-                rounds.append(
-                    SearchRound(
-                        steps=round_.steps,
-                        seconds=trial.seconds,
-                        score=None if score is None else validation_ranking.mean_recall(labels, score),
-                        standard_error=None if score is None else validation_ranking.standard_error(labels, score),
-                    )
-                )
-            self._tried.append(
-                Tried(
-                    stage=stage,
-                    strategy=one.strategy.name,
-                    generator=one.generator.name if one.generator is not None else None,
-                    options=one.strategy.options,
-                    setting=dict(one.setting),
-                    rounds=tuple(rounds),
-                    fate="kept" if name in found.standing else found.dropped[name],
-                )
-            )
-        if stage != "tuning" and found.rounds and found.rounds[-1].near_best > 1:
-            last = found.rounds[-1]
-            self._notes.append(
-                f"{stage.capitalize()}: {last.near_best} of {len(last.trials)} in the last round were within one "
-                "standard error of the best, and the order of the ladder decided among them."
-            )
 
     def part(self, settled: RunConfig) -> SearchPart:
         """What the search did, and the config that it settled on."""

@@ -33,6 +33,17 @@ def test_four_images_decide_nothing() -> None:
     assert ranked(labels, {"unlucky": unlucky, "lucky": lucky}, ["unlucky", "lucky"]) == (["unlucky", "lucky"], 2)
 
 
+def test_where_no_order_decides_the_highest_score_does() -> None:
+    labels = np.repeat(np.arange(4), 100)
+    rng = np.random.default_rng(0)
+    poor, best = rng.random(400) < 0.5, rng.random(400) < 0.9
+    good, twin = best & (np.arange(400) != np.flatnonzero(best)[0]), best.copy()
+    scores = {"poor": poor, "good": good, "best": best, "twin": twin}
+    assert ranked(labels, scores, list(scores)) == (["good", "best", "twin", "poor"], 3)
+    order = ["poor", "good", "twin", "best"]
+    assert ranked(labels, scores, order, order_decides=False) == (["twin", "best", "good", "poor"], 3)
+
+
 def test_many_images_decide_against_the_order() -> None:
     labels = np.repeat(np.arange(4), 100)
     rng = np.random.default_rng(0)

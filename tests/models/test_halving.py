@@ -99,6 +99,38 @@ def test_where_time_ends_amid_a_round_no_group_has_more_trials() -> None:
     assert found.dropped == {"x2": "round 1: no time left", "y2": "round 1: no time left"}
 
 
+def test_a_trial_that_is_late_is_none_for_its_group() -> None:
+    groups = {"x1": "x", "y1": "y", "x2": "x", "y2": "y"}
+    scores = {"x1": 0.1, "y1": 0.1, "x2": 0.9, "y2": 0.9}
+    # The last one is as fast as the others as far as anybody knows, and is stopped.
+    rates = {**dict.fromkeys(groups, 1.0), "y2": 1.3}
+    found = halve(groups, trainer(rates, scores), by_score, Limits(43, least_steps=10, full_steps=10))
+    assert found.standing == ("x2", "y2")
+    found = halve(groups, trainer(rates, scores), by_score, Limits(42, least_steps=10, full_steps=10))
+    assert found.standing == ("x1", "y1")
+    assert found.dropped == {"x2": "round 1: no time left", "y2": f"round 1: {LATE}"}
+
+
+def test_a_slow_one_keeps_nobody_from_a_trial() -> None:
+    calls: list[tuple[str, int]] = []
+    rates = {"a": 1.0, "b": 3.0, "c": 1.0, "d": 1.0}
+    train = trainer(rates, {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4}, calls)
+    # Probes take 30 s and leave 260 s: 50 for `a`, 150 for `b`, and enough for one of the others, not for another `b`.
+    found = halve(dict.fromkeys(rates, "all"), train, by_score, Limits(340, least_steps=10, full_steps=50, keep=2))
+    assert calls[2:] == [(name, 50) for name in "abcd"]
+    assert found.standing == ("d", "c") and found.seconds == 330
+
+
+def test_how_many_are_near_the_best_is_told_of_each_group() -> None:
+    def rank(scores: Mapping[str, float]) -> tuple[Sequence[str], int]:
+        return by_score(scores)[0], len(scores)
+
+    groups = {"x1": "x", "y1": "y", "x2": "x", "y2": "y"}
+    train = trainer(dict.fromkeys(groups, 0.1), {"x1": 0.1, "y1": 0.1, "x2": 0.9, "y2": 0.9})
+    found = halve(groups, train, rank, Limits(100, least_steps=10, full_steps=10))
+    assert [dict(round_.near_best) for round_ in found.rounds] == [{"x": 2, "y": 2}]
+
+
 def test_an_empty_field_is_refused() -> None:
     with pytest.raises(ValueError, match="no contestant"):
         halve({}, trainer({}, {}), by_score, Limits(1, 1, 1))

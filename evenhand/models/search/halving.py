@@ -9,9 +9,10 @@ the bare score; this is a function of what `train` and `rank` say, so that a sea
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Score = TypeVar("Score")
@@ -42,12 +43,13 @@ class Round(Generic[Score]):
     Attributes:
       steps: gradient steps of each trial.
       trials: by contestant, in the order in which they were trained.
-      near_best: how many of the round's contestants could not be told from the best.
+      near_best: group -> how many of its contestants could not be told from its best; without the groups of which the
+        round says nothing.
     """
 
     steps: int
     trials: Mapping[str, Trial[Score]]
-    near_best: int = 0
+    near_best: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -188,8 +190,13 @@ class _Search(Generic[Score]):
         return trial
 
     def _rate(self, name: str) -> float:
-        """Seconds of a gradient step: the contestant's own, else as many as the slowest took."""
-        return self._rates.get(name, max(self._rates.values(), default=0.0))
+        """Seconds of a gradient step: the contestant's own, else the median of those seen.
+
+        Not the slowest, whose seconds may be those of its tracing: what is slower than expected is stopped in time.
+        """
+        if name in self._rates:
+            return self._rates[name]
+        return statistics.median(self._rates.values()) if self._rates else 0.0
 
     def _affordable(self, seconds: float) -> int:
         """Steps of the next round: as many as fit, never fewer than in the round before."""
@@ -210,23 +217,25 @@ class _Search(Generic[Score]):
     def _drop(self, steps: int, trials: dict[str, Trial[Score]]) -> None:
         """Ends a round: those without a score go, and of each group the worse half of the others."""
         standing: list[str] = []
-        near_best = 0
+        near_best: dict[str, int] = {}
+        ended = {name for name, trial in trials.items() if trial.score is not None or trial.failure != LATE}
         # Where the time ends amid a round, no group has more trials than another.
-        equal = min(sum(name in trials for name in members) for members in self._members())
+        equal = min(sum(name in ended for name in members) for members in self._members())
         for members in self._members():
-            tried = [name for name in members if name in trials][:equal]
+            tried = [name for name in members if name in ended][:equal]
             scores = {name: score for name in tried if (score := trials[name].score) is not None}
             if not scores and self._rounds:
                 # The round before decides, but for those that broke.
-                broken = {name: trials[name].failure for name in tried if trials[name].failure != LATE}
+                broken = {name: trials[name].failure for name in tried}
                 self._dropped.update({name: f"round {len(self._rounds) + 1}: {why}" for name, why in broken.items()})
                 standing += [name for name in members if name not in broken]
                 continue
-            order, near = self._rank(scores) if scores else ((), 0)
+            order: Sequence[str] = ()
+            if scores:
+                order, near_best[self._groups[members[0]]] = self._rank(scores)
             for place, name in enumerate(order, 1):
                 self._places[name] = f"round {len(self._rounds) + 1}: place {place} of {len(order)}"
             kept = order[: max(self._limits.keep, math.ceil(len(members) / 2))]
-            near_best += near
             standing += kept
             for name in members:
                 if name not in kept:
