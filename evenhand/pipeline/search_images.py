@@ -83,7 +83,7 @@ class SearchImages:
         if seconds <= 0:
             return None, TriedGenerator(name=generator.name, seconds=0.0, fate="no time was left: give a larger budget")
         config = self._config.model_copy(update={"generator": generator})
-        mark = self._claim.folder / "state" / "search" / f"generator-{digest(generator.canonical_json())}.json"
+        mark = self._claim.folder / "state" / "search" / f"generator-{self._task(config)}.json"
         too_slow = f"not done after {seconds:.0f} s: give a larger budget or fewer generator.steps"
         if mark.is_file():
             stopped = _Stopped.model_validate_json(mark.read_bytes())
@@ -117,6 +117,11 @@ class SearchImages:
             digest=digest(f"{self.real.digest} {drawn}"),
         )
         return images, TriedGenerator(name=generator.name, seconds=used, fate="trained")
+
+    def _task(self, config: RunConfig) -> str:
+        """A digest of all that decides how long a generator of the config takes to be trained and to draw."""
+        sections = [part.canonical_json() for part in (config.generator, config.synthetic, config.device)]
+        return digest(f"{self.real.digest} {config.seed} {config.deterministic} {' '.join(sections)}")
 
     def _run(self, config: RunConfig, reach: Reach) -> dict[str, StageOutcome]:
         """Runs the first nodes of the graph."""

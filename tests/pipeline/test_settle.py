@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,10 +15,13 @@ import pytest
 from evenhand import config_file
 from evenhand.config import Generator, RunConfig
 from evenhand.data.image_table import ImageTable
+from evenhand.models.search.deadline import OutOfTime
 from evenhand.models.search.halving import Trial
 from evenhand.models.search.trial import TrialImages
-from evenhand.pipeline import search
+from evenhand.pipeline import search, search_images
 from evenhand.pipeline.output_folder import Claim
+from evenhand.pipeline.search_images import SearchImages
+from evenhand.pipeline.stages import StageOutcome
 from evenhand.report.search_part import SearchPart, TriedGenerator
 
 RATES = {"training.learning_rate": [0.001, 0.002, 0.003, 0.004]}
@@ -138,3 +142,38 @@ def test_what_changes_nothing_about_a_chosen_strategy_is_tuned_for_none(settle: 
     settled, part = settle(_tuning("auto", rotation), lambda name, rate: 60)
     assert all(one.training is None for one in settled.strategies)
     assert any(note.startswith("Nothing was tuned, as no other field") for note in part.notes)
+
+
+def test_a_generator_that_was_too_slow_is_begun_again_by_another_search_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    digests = {"examples": "/examples"}
+
+    def run(self: SearchImages, config: RunConfig, reach: str) -> dict[str, StageOutcome]:
+        if reach == "real":
+            return {"ImbalancedExampleGen": StageOutcome("ImbalancedExampleGen", 0.0, 0.0, dict(digests), {})}
+        begun.append(reach)
+        raise OutOfTime
+
+    monkeypatch.setattr(SearchImages, "_run", run)
+    monkeypatch.setattr(search_images, "load_table", lambda *arguments, **options: IMAGES.train)
+
+    def is_begun(**values: Any) -> bool:
+        config = config_file.resolve({"strategies": "auto", "budget": "10m", **values})
+        before = len(begun)
+        found, _ = SearchImages(config, Claim(tmp_path, (), True, None), None).synthetic(config.generator, 5.0)
+        assert found is None
+        return len(begun) > before
+
+    assert [is_begun(), is_begun()] == [True, False]
+    for other in (
+        {"seed": 1},
+        {"deterministic": False},
+        {"synthetic": {"per_class": 5}},
+        {"device": {"xla": True}},
+        {"generator": {"steps": 5}},
+    ):
+        assert [is_begun(**other), is_begun(**other), is_begun()] == [True, False, False], json.dumps(other)
+    digests["examples"] = "/others"
+    assert [is_begun(), is_begun()] == [True, False]
