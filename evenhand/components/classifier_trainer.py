@@ -14,10 +14,8 @@ from evenhand.models.phase import Phase
 from evenhand.models.processor_time import ProcessorTime
 from evenhand.models.train_classifier import ClassifierTraining, train_classifier
 from evenhand.models.training import checkpoint
+from evenhand.models.training.classification import VERSION
 from evenhand.models.training_log import PhaseLog, TrainingLog
-
-VERSION = "4"
-"""Part of the cache key: raise it when the same config should give another classifier."""
 
 
 class Settings(Section):

@@ -12,7 +12,6 @@ from evenhand.config import Generator, RunConfig, Section, digest
 from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
 from evenhand.data.image_tables import load_table
 from evenhand.errors import EvenhandError, UserError
-from evenhand.models import outside_inputs
 from evenhand.models.search.deadline import OutOfTime, deadline
 from evenhand.models.search.trial import TrialImages
 from evenhand.pipeline import output_folder
@@ -63,7 +62,7 @@ class SearchImages:
         self.real = TrialImages(
             train=load_table(examples, ["train"], cache=self._tables),
             validation=load_table(examples, ["validation"], cache=self._tables),
-            digest=digest(f"{examples} {outside_inputs.of_classifier(config.classifier)}"),
+            digest=digest(examples),
         )
         if not len(self.real.validation):
             raise UserError(

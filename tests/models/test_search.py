@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evenhand import config_file, progress
+from evenhand import config_file, progress, registry
+from evenhand.components import classifier_trainer
 from evenhand.config import Classifier, Generator, Strategy, Training
 from evenhand.data.image_table import ImageTable
 from evenhand.models import arms
@@ -17,6 +18,7 @@ from evenhand.models.search import ladder
 from evenhand.models.search.deadline import OutOfTime, deadline
 from evenhand.models.search.trial import TrialImages, TrialSettings, run_trial
 from evenhand.models.train_classifier import ClassifierTraining
+from evenhand.models.training import classification
 
 TAIL = (100, 40, 10)
 
@@ -120,6 +122,22 @@ def test_a_trial_is_trained_once(images: TrialImages, tmp_path: Path) -> None:
     # The steps of the run are not those of the trial, but its rate is.
     assert run_trial(arm, images, _settings(steps=77), steps=6, seconds_left=600, state_dir=tmp_path)[1]
     assert not run_trial(arm, images, _settings(learning_rate=0.1), steps=6, seconds_left=600, state_dir=tmp_path)[1]
+
+
+def test_a_trial_of_another_version_is_trained_again(
+    images: TrialImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert classifier_trainer.VERSION == classification.VERSION
+
+    def is_known() -> bool:
+        return run_trial(_arm("baseline"), images, _settings(), steps=2, seconds_left=600, state_dir=tmp_path)[1]
+
+    assert [is_known(), is_known()] == [False, True]
+    monkeypatch.setattr(classification, "VERSION", "another")
+    assert [is_known(), is_known()] == [False, True]
+    # A loss of the user's own that says something else.
+    monkeypatch.setattr(registry, "code_digest", lambda kind, name: kind)
+    assert [is_known(), is_known()] == [False, True]
 
 
 def test_a_trial_that_fails_says_why(images: TrialImages, tmp_path: Path) -> None:

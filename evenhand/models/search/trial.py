@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from evenhand.config import Section, digest
 from evenhand.data.image_table import ImageTable
 from evenhand.errors import EvenhandError
-from evenhand.models import serving
+from evenhand.models import outside_inputs, serving
 from evenhand.models.arms import Arm, phase_steps
 from evenhand.models.search.deadline import OutOfTime, deadline
 from evenhand.models.search.halving import LATE, Trial
 from evenhand.models.train_classifier import ClassifierTraining, train_classifier
+from evenhand.models.training import classification
 from evenhand.whole_files import replace_text
 
 VERSION = "1"
-"""Part of a trial's name on the disk: raise it when the same trial should have another outcome."""
+"""Part of a trial's name on the disk, beside that of classifiers: raise it when trials should have another outcome."""
 
 Correct = NDArray[np.bool_]
 
@@ -134,6 +135,10 @@ def _identity(arm: Arm, images: TrialImages, settings: TrialSettings, steps: int
     return json.dumps(
         {
             "version": VERSION,
+            "classifier_version": classification.VERSION,
+            "outside": outside_inputs.of_classifier(
+                settings.training.classifier, [phase.loss.name for phase in arm.phases]
+            ),
             "phases": [phase.model_dump(mode="json") for phase in arm.phases],
             "training": training,
             "seed": settings.seed,

@@ -29,6 +29,9 @@ Weights = list[NDArray[Any]]
 
 PREDICTION_BATCH = 256
 
+VERSION = "4"
+"""Part of the cache keys of trainings and of trials: raise it when the same config should give another classifier."""
+
 
 def build_network(classifier: Classifier, image_shape: ImageShape, num_classes: int, seed: int) -> keras.Model:
     """Builds a configured classifier: float32[n, h, w, c] in 0..255 -> float32[n, num_classes] logits.
