@@ -12,6 +12,8 @@ import yaml
 from evenhand import config_file
 from evenhand.data.image_tables import load_table
 from evenhand.data.sidecar import DataSummary
+from evenhand.errors import UserError
+from evenhand.models.preflight import check_models
 from evenhand.pipeline.graph import create_pipeline
 from evenhand.pipeline.layout import RunFolder
 from evenhand.pipeline.plan import plan
@@ -100,11 +102,14 @@ def test_the_report_shows_used_and_dropped_images(output: Path) -> None:
     assert "30 of 80 synthetic images are used" in (output / "report.md").read_text()
 
 
+WRONG = ("generator.name=class_vae", "synthetic.filter: discriminator_score asks the generator's discriminator")
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        WRONG,
         ("synthetic.filter={name: likeliest}", "synthetic.filter.name in "),
-        ("generator.name=class_vae", "synthetic.filter: discriminator_score asks the generator's discriminator"),
         ("evaluation.extractor=incepton", "evaluation.extractor"),
         (
             "evaluation.extractor=no/such/model",
@@ -112,8 +117,16 @@ def test_the_report_shows_used_and_dropped_images(output: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_filter_ends_before_anything_is_written(tmp_path: Path, setting: str, message: str) -> None:
+def test_a_wrong_filter_is_refused_before_anything_is_trained(tmp_path: Path, setting: str, message: str) -> None:
     (tmp_path / "filtered.yaml").write_text(yaml.safe_dump(CONFIG))
+    with pytest.raises(UserError) as refused:
+        check_models(config_file.load(str(tmp_path / "filtered.yaml"), [setting]))
+    assert str(refused.value).startswith(message)
+
+
+def test_a_wrong_filter_ends_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "filtered.yaml").write_text(yaml.safe_dump(CONFIG))
+    setting, message = WRONG
     done = evenhand("run", tmp_path / "filtered.yaml", "--set", setting, "--output", tmp_path / "run")
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"evenhand: {message}") and done.stderr.count("\n") == 1

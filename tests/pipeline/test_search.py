@@ -13,6 +13,7 @@ import yaml
 
 from evenhand import config_file
 from evenhand.config import digest
+from evenhand.errors import UserError
 from evenhand.pipeline.graph import create_images_pipeline, create_pipeline
 from evenhand.report.result import Result
 from evenhand.report.search_part import SearchPart
@@ -187,12 +188,9 @@ def test_what_a_strategy_sets_for_itself_reaches_its_trainers_and_those_of_its_t
     }
 
 
-def test_what_cannot_be_compiled_before_the_search_says_so(tmp_path: Path) -> None:
-    config = tmp_path / "few.yaml"
-    config.write_text(yaml.safe_dump(FEW))
-    compiled = evenhand("compile", config, "-o", tmp_path / "pipeline.json")
-    assert compiled.returncode == 2
-    assert "must be searched for first" in compiled.stderr and "config.yaml" in compiled.stderr
+def test_no_graph_is_drawn_before_the_search() -> None:
+    with pytest.raises(UserError, match=r"must be searched for first; .*config\.yaml"):
+        create_pipeline(config_file.resolve(FEW), fingerprint="f", pipeline_root="/root", push_to="/model")
 
 
 def test_a_field_that_cannot_be_tuned_leaves_nothing_behind(tmp_path: Path) -> None:
