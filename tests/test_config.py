@@ -48,6 +48,8 @@ def test_only_the_digits_are_small_and_have_a_tail_by_default(tmp_path: Path) ->
         ("data.profile.rato=0.5", "data.profile.rato: is an unknown key; did you mean 'ratio'."),
         ("data.profile.order=largest_first", "data.profile.order: should be 'classes' or 'largest-first' or should be"),
         ("resources={Trainer: {cpu: x}}", "resources.Trainer.cpu: should be a valid number, not 'x'"),
+        ("training.learning_rate=.inf", "training.learning_rate: should be a finite number, not inf"),
+        ("resources={Trainer: {memory: .nan}}", "resources.Trainer.memory: should be a finite number, not nan"),
         ("a=" + 3000 * "[", "--set a: is not YAML"),
     ],
 )

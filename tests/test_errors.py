@@ -46,6 +46,7 @@ def test_words_of_a_validator_become_part_of_a_sentence(message: str, words: str
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        ({"share": float("-inf")}, "x.options.share: should be a finite number, not -inf; correct it."),
         ({"share": 1.5}, "x.options.share: should be less than or equal to 1, not 1.5; correct it."),
         ({"name": "ab"}, "x.options.name: a name is one letter; correct it."),
         ({"share": 0.0, "name": "b"}, "x.options: b needs a share; correct it."),

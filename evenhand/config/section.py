@@ -18,9 +18,9 @@ _Options = TypeVar("_Options", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """A frozen part of the config that refuses unknown keys."""
+    """A frozen part of the config that refuses unknown keys, and numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def canonical_json(self) -> str:
         """The section as JSON with sorted keys: equal sections give equal text."""

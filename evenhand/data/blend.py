@@ -193,7 +193,9 @@ def _filled(first: ImageTable, second: ImageTable, most: float | None) -> tuple[
     counts = first.class_counts
     lacking = counts.max() - counts
     if most is not None:
-        lacking = np.minimum(lacking, np.floor(most * counts).astype(np.int64))
+        # No class lacks more than as many times its own images as the largest class has.
+        bound = min(most, float(counts.max()))
+        lacking = np.minimum(lacking, np.floor(bound * counts).astype(np.int64))
     if second is not first:
         _tell_repeats(second, lacking)
     by_class = np.argsort(second.labels, kind="stable")

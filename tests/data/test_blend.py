@@ -115,6 +115,8 @@ def test_repeated_images_are_told(caplog):
 
 def test_a_pool_can_be_bounded():
     np.testing.assert_array_equal(draws("balance", most=1.5).class_counts(), [40, 25, 12])
+    # However large the bound, a class gets what it lacks.
+    np.testing.assert_array_equal(draws("balance", most=1e300).class_counts(), [40, 40, 40])
 
 
 def test_a_pool_of_two_equal_tables_repeats_images():
@@ -164,7 +166,14 @@ def test_undersampling_keeps_the_rarest_classs_number_of_each_without_repetition
 
 @pytest.mark.parametrize(
     "settings",
-    [{"share": 0.0}, {"share": 1.0}, {"share": "balance", "weight": 1.0}, {"share": 0.5, "most": 1.0}, {"weight": 0}],
+    [
+        {"share": 0.0},
+        {"share": 1.0},
+        {"share": "balance", "weight": 1.0},
+        {"share": "balance", "most": float("inf")},
+        {"share": 0.5, "most": 1.0},
+        {"weight": 0},
+    ],
 )
 def test_impossible_blends_are_refused(settings):
     with pytest.raises(ValidationError):

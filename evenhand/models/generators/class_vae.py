@@ -18,7 +18,6 @@ side in one step. Chosen by measurement, see above `Options`: sharing, neighbour
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -107,8 +106,8 @@ class Options(Section):
     @field_validator("pixel_variance")
     @classmethod
     def _is_positive(cls, value: Any) -> Any:
-        if value != "learned" and not 0.0 < value < math.inf:
-            raise ValueError("a variance must be above 0 and finite")
+        if value != "learned" and value <= 0.0:
+            raise ValueError("a variance must be above 0")
         return value
 
     @model_validator(mode="after")
@@ -120,8 +119,6 @@ class Options(Section):
     @field_validator("weights")
     @classmethod
     def _in_order(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if not all(map(math.isfinite, value)):
-            raise ValueError("weights must be finite numbers")
         if value[0] > value[1]:
             raise ValueError("the least weight stands first")
         return value
