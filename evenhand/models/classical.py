@@ -41,7 +41,8 @@ def fit_classical(strategy: Strategy, train: ImageTable, *, seed: int, network: 
     options = parse_options(module.Options, strategy.options, f"strategies.{strategy.name}.options")
     if (train.class_counts > 0).sum() < 2:
         raise UserError("data", f"{strategy.name} needs images of two classes at least", "add images")
-    features = _pixels(options.size) if network is None else _network_features(network)
+    # A module of the user's own may have no option for it.
+    features = _pixels(getattr(options, "size", None)) if network is None else _network_features(network)
     classes, predict = module.fit(options, features(train), train.labels, seed=seed)
 
     def probabilities(images: ImageTable) -> NDArray[np.float32]:
@@ -53,11 +54,11 @@ def fit_classical(strategy: Strategy, train: ImageTable, *, seed: int, network: 
     return probabilities
 
 
-def _pixels(size: int) -> Predict:
-    """Images -> float32[n, d], their pixels in 0..1, reduced to `size` px where they are larger."""
+def _pixels(size: int | None) -> Predict:
+    """Images -> float32[n, d], their pixels in 0..1, reduced to `size` px where they are larger; None reduces none."""
 
     def pixels(images: ImageTable) -> NDArray[np.float32]:
-        side = min(size, images.image_shape[0])
+        side = images.image_shape[0] if size is None else min(size, images.image_shape[0])
         shape = (side, side, images.image_shape[2])
         found = np.empty((len(images), int(np.prod(shape))), np.float32)
         row = 0

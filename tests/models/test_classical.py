@@ -8,6 +8,7 @@ from imblearn.over_sampling import SMOTE
 from scipy.special import softmax
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from evenhand.config import Classifier, Strategy, Training, parse_options
@@ -71,6 +72,31 @@ def test_larger_images_are_reduced():
     small = fit_classical(Strategy(name="smote_svm"), TRAIN, seed=0)(TRAIN)
     again = fit_classical(Strategy(name="smote_svm", options={"size": 8}), big, seed=0)(big)
     assert (small.argmax(axis=1) == again.argmax(axis=1)).mean() > 0.97
+
+
+OWN = """
+from sklearn.neighbors import KNeighborsClassifier
+from evenhand.config import Section
+
+class Options(Section):
+    neighbours: int = 1
+
+def phases(options):
+    return ()
+
+def fit(options, features, labels, *, seed):
+    near = KNeighborsClassifier(options.neighbours).fit(features, labels)
+    return near.classes_, near.predict_proba
+"""
+
+
+def test_a_strategy_of_ones_own_takes_images_as_they_are(tmp_path, monkeypatch):
+    (tmp_path / "own_strategies").mkdir()
+    (tmp_path / "own_strategies" / "nearest.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = fit_classical(Strategy(name="own_strategies.nearest"), TRAIN, seed=0)(TEST)
+    expected = KNeighborsClassifier(1).fit(flat(TRAIN), TRAIN.labels).predict_proba(flat(TEST))
+    np.testing.assert_array_equal(found, expected.astype(np.float32))
 
 
 def test_resnet_rf_is_a_forest_on_the_classifiers_features(tmp_path):
