@@ -1,4 +1,4 @@
-"""Two processes on this machine, as two machines would be, share one training."""
+"""Processes on this machine, as two machines would be, share one training; one that is alone trains as well."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import json, sys
 import numpy as np
 import tensorflow as tf
 
-distribution = sys.argv[1]
+distribution, replicas = sys.argv[1], int(sys.argv[2])
 if distribution == "mirrored":
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -30,7 +30,7 @@ section = Device(distribution=distribution)
 if distribution == "mirrored":
     mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     device._distribution = lambda name: mirrored
-assert device.resolve(section, "cnn").num_replicas == 2
+assert device.resolve(section, "cnn").num_replicas == replicas
 from evenhand.data.blend import Blend
 from evenhand.models.phase import Phase
 from evenhand.models.train_classifier import train_classifier
@@ -52,8 +52,8 @@ print(json.dumps({
 """
 
 
-def start(distribution: str, **environment: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", TRAIN, distribution]
+def start(distribution: str, replicas: int = 2, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", TRAIN, distribution, str(replicas)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
     )
@@ -73,13 +73,15 @@ def free_addresses(count: int) -> list[str]:
     return addresses
 
 
+def worker(addresses: list[str], index: int) -> subprocess.Popen[str]:
+    task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    return start("multi_worker", len(addresses), TF_CONFIG=json.dumps(task))
+
+
 def test_two_workers_train_one_model_as_two_devices_of_one_machine_do() -> None:
-    cluster = {"worker": free_addresses(2)}
-    workers = [
-        start("multi_worker", TF_CONFIG=json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}))
-        for index in range(2)
-    ]
-    first, second = (told(worker) for worker in workers)
+    addresses = free_addresses(2)
+    workers = [worker(addresses, index) for index in range(2)]
+    first, second = (told(process) for process in workers)
     mirrored = told(start("mirrored"))
     assert first["device"]["distribution"] == "CollectiveAllReduceStrategy"
     assert first["device"]["replicas"] == 2
@@ -89,3 +91,11 @@ def test_two_workers_train_one_model_as_two_devices_of_one_machine_do() -> None:
     # Keras moves the averages of batch normalisation by each replica's share of a batch; the first one's are kept.
     np.testing.assert_allclose(first["averages"], mirrored["averages"], rtol=1e-4)
     np.testing.assert_allclose(first["averages"], second["averages"], rtol=0.05)
+
+
+def test_a_worker_that_is_alone_trains_as_one_device_does() -> None:
+    alone = told(worker(free_addresses(1), 0))
+    single = told(start("none", 1))
+    assert alone["device"]["distribution"] == "CollectiveAllReduceStrategy"
+    for part in ("loss", "classifier", "averages", "generator"):
+        np.testing.assert_allclose(alone[part], single[part], rtol=1e-4, err_msg=part)

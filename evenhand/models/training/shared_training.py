@@ -23,6 +23,9 @@ class SharedTraining(keras.Model):
         Returns:
           The scalars; among several machines each as one of a row, along which Keras takes the mean.
         """
-        if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        strategy = self.distribute_strategy
+        is_for_workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        # Keras asks it too, as there is no public name for it: a worker that is alone takes no mean along a row.
+        if is_for_workers and strategy.extended._in_multi_worker_mode():
             return {name: tf.reshape(value, (1,)) for name, value in results.items()}
         return results
