@@ -40,6 +40,7 @@ def test_auto_is_written_and_read_again() -> None:
         ({"budget": "30m"}, "budget is that of a search"),
         ({**AUTO, "budget": "30"}, "'30' is no duration"),
         ({**AUTO, "budget": "0s"}, "is no duration"),
+        ({**AUTO, "budget": 90}, "budget: should be a time such as 30m or 90s, not 90; change"),
         ({**AUTO, "strategies": "otto"}, "or auto, not 'otto'"),
         ({"strategies": []}, "with baseline in it, or auto"),
         ({**AUTO, "data": {"splits": {"validation": 0}}}, "needs a validation split"),

@@ -97,10 +97,12 @@ class RunConfig(Section):
         """Wall-clock time of the search; 0 where nothing is searched."""
         return 0 if self.budget is None else duration_seconds(self.budget)
 
-    @field_validator("budget")
+    @field_validator("budget", mode="before")
     @classmethod
-    def _is_a_duration(cls, value: str | None) -> str | None:
+    def _is_a_duration(cls, value: Any) -> Any:
         if value is not None:
+            if not isinstance(value, str):
+                raise ValueError(f"should be a time such as 30m or 90s, not {value!r}")
             duration_seconds(value)
         return value
 

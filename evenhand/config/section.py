@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -64,13 +64,17 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def parse_options(model: type[_Options], options: Mapping[str, Any], where: str) -> _Options:
+def parse_options(
+    model: type[_Options], options: Mapping[str, Any], where: str, *, elsewhere: Iterable[str] = ()
+) -> _Options:
     """Validates the options of a generator, classifier, strategy or source against its own `Options`.
 
     Args:
       model: the entry's `Options`.
       options: what the config gives.
       where: the config's field, e.g. `generator.options`.
+      elsewhere: options of other entries of the kind, which are no misspelt ones where this entry does not take them;
+        looked at only where an option is unknown.
 
     Raises:
       UserError: naming the first option that is wrong, and for an unknown one the nearest that is known; if `model`, of
@@ -82,6 +86,11 @@ def parse_options(model: type[_Options], options: Mapping[str, Any], where: str)
         )
     try:
         return model.model_validate(dict(options))
+    except UserError as error:
+        # An option that is an entry of the registry itself, such as a loss, knows its own name alone.
+        if error.where.partition(".")[0] not in model.model_fields:
+            raise
+        raise UserError(f"{where}.{error.where}", error.problem, error.remedy) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -89,8 +98,10 @@ def parse_options(model: type[_Options], options: Mapping[str, Any], where: str)
         field = f"{where}.{name}" if name else where
         if first["type"] == "extra_forbidden":
             known = list(model.model_fields)
-            hint = did_you_mean(name, known, f"it takes {', '.join(known) or 'no options'}")
-            raise UserError(field, "there is no such option", hint) from error
+            taken = f"it takes {', '.join(known) or 'no options'}"
+            if name in elsewhere:
+                raise UserError(field, "is an option of others, not of this one", taken) from error
+            raise UserError(field, "there is no such option", did_you_mean(name, known, taken)) from error
         problem = plain_words(first["msg"])
         # A validator of ours says all there is to say; pydantic's own rules do not name what they were given.
         given = "" if first["type"] == "value_error" else f", not {first['input']!r}"

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evenhand import registry
-from evenhand.config import Evaluation, OwnTraining, RunConfig, Strategy, parse_options
+from evenhand.config import Evaluation, OwnTraining, RunConfig, Strategy
 from evenhand.errors import UserError
 from evenhand.models.matched import matched_phases, shuffled_phases
 from evenhand.models.phase import Phase
+from evenhand.models.strategies._options import strategy_options
 
 MATCHED_SUFFIX = "_matched"
 BASELINE = Strategy(name="baseline")
@@ -63,7 +64,7 @@ def strategy_phases(strategy: Strategy) -> tuple[Phase, ...]:
       UserError: if its options are not what the strategy takes.
     """
     module = registry.load("models.strategies", strategy.name)
-    options = parse_options(module.Options, strategy.options, f"strategies.{strategy.name}.options")
+    options = strategy_options(strategy.name, strategy.options, f"strategies.{strategy.name}.options")
     phases: tuple[Phase, ...] = module.phases(options)
     return phases
 
@@ -75,8 +76,8 @@ def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
     A strategy whose module offers `beside(strategy, others)` is what that makes of it among the others.
 
     Raises:
-      UserError: if a strategy's options are wrong, `evaluation.select` names one that is never pushed, or a search
-        has yet to settle on the strategies.
+      UserError: if a strategy's options are wrong or its `training` has no effect, `evaluation.select` names one that
+        is never pushed, or a search has yet to settle on the strategies.
     """
     if config.is_searched:
         raise UserError(
@@ -85,20 +86,7 @@ def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
             "run it with `evenhand run`, which writes what it settles on into config.yaml of the output folder, and "
             "give that file here",
         )
-    arms: list[Arm] = []
-    for strategy in config.strategies:
-        module = registry.load("models.strategies", strategy.name)
-        if hasattr(module, "beside"):
-            strategy = module.beside(strategy, config.strategies)
-        arms.append(
-            Arm(
-                strategy.name,
-                strategy_phases(strategy),
-                is_control=getattr(module, "IS_CONTROL", False),
-                classical=strategy if hasattr(module, "fit") else None,
-                training=strategy.training,
-            )
-        )
+    arms = [_configured(strategy, config.strategies) for strategy in config.strategies]
     _check_selection(config.evaluation.select, arms)
     twins: list[Arm] = []
     for index, arm in enumerate(arms):
@@ -114,6 +102,25 @@ def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
         shuffled = next((o.name for o in arms if o.name != arm.name and (o.phases, o.training) == wrong), None)
         arms[index] = replace(arm, matched=twin.name, shuffled=shuffled)
     return (*arms, *twins)
+
+
+def _configured(strategy: Strategy, strategies: Sequence[Strategy]) -> Arm:
+    """The arm of a configured strategy among all of the run, its twin left open."""
+    module = registry.load("models.strategies", strategy.name)
+    if hasattr(module, "beside"):
+        strategy = module.beside(strategy, strategies)
+    phases = strategy_phases(strategy)
+    if strategy.training is not None and not phases:
+        raise UserError(
+            f"strategies.{strategy.name}.training", "has no effect where no network is trained", "leave it out"
+        )
+    return Arm(
+        strategy.name,
+        phases,
+        is_control=getattr(module, "IS_CONTROL", False),
+        classical=strategy if hasattr(module, "fit") else None,
+        training=strategy.training,
+    )
 
 
 def arm_of(config: RunConfig, strategy: Strategy) -> Arm:

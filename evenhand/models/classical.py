@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand import registry
-from evenhand.config import Classifier, Strategy, parse_options
+from evenhand.config import Classifier, Strategy
 from evenhand.data.image_table import ImageTable
 from evenhand.errors import UserError
 from evenhand.models.feature_extractor import of_network, table_chunks
 from evenhand.models.serving import DESCRIPTION_FILE
+from evenhand.models.strategies._options import strategy_options
 from evenhand.models.train_classifier import load_base
 from evenhand.models.training.classification import build_network
 from evenhand.models.training.head import features_of
@@ -38,7 +39,7 @@ def fit_classical(strategy: Strategy, train: ImageTable, *, seed: int, network: 
       UserError: if the options are wrong, or only one class has images.
     """
     module = registry.load("models.strategies", strategy.name)
-    options = parse_options(module.Options, strategy.options, f"strategies.{strategy.name}.options")
+    options = strategy_options(strategy.name, strategy.options, f"strategies.{strategy.name}.options")
     if (train.class_counts > 0).sum() < 2:
         raise UserError("data", f"{strategy.name} needs images of two classes at least", "add images")
     # A module of the user's own may have no option for it.

@@ -26,7 +26,7 @@ class Loss(Choice):
 
     @model_validator(mode="after")
     def _options_fit(self) -> Loss:
-        parse_options(self._module.Options, self.options, f"loss.{self.name}.options")
+        parse_options(self._module.Options, self.options, "loss.options")
         return self
 
     @model_serializer

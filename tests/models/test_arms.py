@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,6 +89,55 @@ def test_an_unknown_option_of_a_strategy_names_the_field() -> None:
         {"strategies": ["baseline", {"name": "pretrain_finetune", "options": {"pretrain_shar": 0.5}}]}
     )
     with pytest.raises(UserError, match=r"strategies\.pretrain_finetune\.options.*pretrain_share"):
+        plan_arms(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        (
+            "oversample",
+            {"loss": {"name": "class_weight", "options": {"by": "size"}}},
+            "oversample.options.loss.options.by: should be 'inverse' or 'effective_number', not 'size'; correct it.",
+        ),
+        ("oversample", {"loss": "focl"}, "oversample.options.loss: unknown name 'focl'; did you mean 'focal'."),
+        (
+            "shuffled_synthetic",
+            {"options": {"loss": "focl"}},
+            "shuffled_synthetic.options.options.loss: unknown name 'focl'; did you mean 'focal'.",
+        ),
+        # What others take is no misspelt option of this one.
+        (
+            "randaugment",
+            {"augmentation": {}},
+            "randaugment.options.augmentation: is an option of others, not of this one; "
+            "it takes loss, sampling, mixing, operations, magnitude.",
+        ),
+        (
+            "cutmix",
+            {"mixing": {}},
+            "cutmix.options.mixing: is an option of others, not of this one; "
+            "it takes loss, sampling, augmentation, alpha, probability.",
+        ),
+        (
+            "smote_svm",
+            {"loss": "focal"},
+            "smote_svm.options.loss: is an option of others, not of this one; it takes size, neighbours, most, c.",
+        ),
+    ],
+)
+def test_a_wrong_option_is_named_where_it_stands(name: str, options: dict[str, Any], sentence: str) -> None:
+    config = RunConfig.model_validate({"strategies": ["baseline", {"name": name, "options": options}]})
+    with pytest.raises(UserError) as raised:
+        plan_arms(config)
+    assert str(raised.value) == f"strategies.{sentence}"
+
+
+def test_training_of_its_own_is_for_a_strategy_that_trains_a_network() -> None:
+    own = {"training": {"learning_rate": 0.01}}
+    plan_arms(RunConfig.model_validate({"strategies": ["baseline", {"name": "resnet_rf", **own}]}))
+    config = RunConfig.model_validate({"strategies": ["baseline", {"name": "smote_svm", **own}]})
+    with pytest.raises(UserError, match=r"^strategies\.smote_svm\.training: has no effect .*; leave it out\.$"):
         plan_arms(config)
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from evenhand.config import Augmentation, Mixing, Section
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evenhand import registry
+from evenhand.config import Augmentation, Mixing, Section, parse_options
 from evenhand.models.phase import Loss, Phase
+
+_KIND = "models.strategies"
 
 
 class CommonOptions(Section):
@@ -38,3 +44,23 @@ class LossOptions(CommonOptions):
     """
 
     loss: Loss = Loss()
+
+
+def strategy_options(name: str, options: Mapping[str, Any], where: str) -> Any:
+    """Validates what a config gives a strategy against the strategy's own `Options`.
+
+    Args:
+      name: of the strategy.
+      options: what the config gives.
+      where: the config's field, e.g. `strategies.focal.options`.
+
+    Raises:
+      UserError: see `parse_options`.
+    """
+    return parse_options(registry.load(_KIND, name).Options, options, where, elsewhere=_options_of_all())
+
+
+def _options_of_all() -> Iterator[str]:
+    """The options of every strategy that comes with evenhand; none is loaded before the first is asked for."""
+    for name in registry.names(_KIND):
+        yield from registry.load(_KIND, name).Options.model_fields

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from evenhand import registry
-from evenhand.config import Section, Strategy, parse_options
+from evenhand.config import Section, Strategy
 from evenhand.errors import UserError
 from evenhand.models.matched import shuffled_phases
 from evenhand.models.phase import Phase
+from evenhand.models.strategies._options import strategy_options
 
 IS_CONTROL = True
 
@@ -34,7 +35,7 @@ def phases(options: Options) -> tuple[Phase, ...]:
     field = "strategies.shuffled_synthetic.options"
     registry.check("models.strategies", options.of, f"{field}.of")
     module = registry.load("models.strategies", options.of)
-    own: tuple[Phase, ...] = module.phases(parse_options(module.Options, options.options, f"{field}.options"))
+    own: tuple[Phase, ...] = module.phases(strategy_options(options.of, options.options, f"{field}.options"))
     shuffled = shuffled_phases(own)
     if shuffled is None:
         raise UserError(f"{field}.of", f"{options.of} uses no synthetic images", "name a strategy that does")
