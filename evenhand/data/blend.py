@@ -46,6 +46,20 @@ class Blend(Section):
         return self
 
 
+def num_second(batch_size: int, share: float) -> int:
+    """How many images of a batch are the second table's, at least one and not all.
+
+    Raises:
+      UserError: if the batch is too small for both shares.
+    """
+    second = round(share * batch_size)
+    if not 0 < second < batch_size:
+        raise UserError(
+            "training.batch_size", f"{batch_size} images cannot be shared {1 - share:g} to {share:g}", "make it larger"
+        )
+    return second
+
+
 class Draws:
     """Which images the batches of a phase hold; the batch of a step is a pure function of the seed and the step.
 
@@ -102,12 +116,7 @@ class Draws:
             )
 
     def _set_shares(self, share: float, weight: float | None) -> None:
-        size = self.batch_size
-        second = round(share * size)
-        if not 0 < second < size:
-            raise UserError(
-                "training.batch_size", f"{size} images cannot be shared {1 - share:g} to {share:g}", "make it larger"
-            )
+        size, second = self.batch_size, num_second(self.batch_size, share)
         counts = (size - second, second)
         # The two alternate as evenly as they can, so that every replica of a divided batch gets its part of both.
         order = np.argsort(np.concatenate([(np.arange(count) + 0.5) / count for count in counts]), kind="stable")

@@ -223,6 +223,26 @@ class _Choice:
                     break
 
 
+def check_validation(images: int, field: str, otherwise: str) -> None:
+    """Looks whether there is a validation image.
+
+    Args:
+      images: the validation images of all classes.
+      field: the config's field that needs one.
+      otherwise: what else to do about it than to add images.
+
+    Raises:
+      UserError: that names `field`, if there is none.
+    """
+    if not images:
+        raise UserError(
+            field,
+            f"needs a validation image, and there is none (a class of fewer than {VALIDATION_MINIMUM} images gives "
+            "none, whatever data.splits.validation is)",
+            f"add images, or {otherwise}",
+        )
+
+
 def _check(images: Labelled, split: NDArray[np.uint8]) -> None:
     more_for_test = (
         "add some to the source's own test images" if (images.own == TEST).any() else "raise data.splits.test"

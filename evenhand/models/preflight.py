@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 
 from evenhand import registry
-from evenhand.config import RunConfig, parse_options
+from evenhand.config import Device, RunConfig, parse_options
+from evenhand.data.blend import num_second
 from evenhand.errors import UserError
 from evenhand.models import extractor_choice, outside_inputs
+from evenhand.models.arms import strategy_phases
 from evenhand.models.filter_chain import check_filters
 from evenhand.models.training.warm_up import check_steps
 
 
 def check_models(config: RunConfig) -> None:
     """Validates options of generator, filters, extractor and classifier and looks for their files, building nothing.
+
+    Looks also whether batches are large enough for the strategies, and nodes can be distributed as is asked for.
 
     Raises:
       UserError: naming the field that is wrong.
@@ -37,3 +41,58 @@ def check_models(config: RunConfig) -> None:
         raise UserError(
             "classifier.weights", f"there is no file {weights}", "use null, imagenet or a local weights file"
         )
+    if hasattr(classifier, "check_weights"):
+        classifier.check_weights(weights)
+    _check_shares(config)
+    _check_distribution(config.device)
+
+
+def check_devices(config: RunConfig) -> None:
+    """Looks whether this machine has the devices that are asked for, and they can share the classifiers' batches.
+
+    That is for a run on this machine: a graph for a cluster is compiled where there may be none of its devices.
+
+    Raises:
+      UserError: naming the field that is wrong.
+    """
+    from evenhand.models.training.device import check_batch_size, resolve
+
+    _check_distribution(config.device)
+    device = resolve(config.device, config.classifier.name)
+    check_batch_size(config.training.batch_size, device, "training.batch_size")
+
+
+def what_needs_validation(config: RunConfig) -> tuple[str, str]:
+    """The field for which a search needs a validation image, and what to do else than to add some."""
+    return ("tuning", "set it to null") if config.strategies else ("strategies", "name the strategies")
+
+
+def _check_shares(config: RunConfig) -> None:
+    """Looks whether a batch holds both shares of every phase that trains on real and synthetic images at once."""
+    for strategy in config.strategies:
+        shares = [phase.blend.share for phase in strategy_phases(strategy) if phase.blend is not None]
+        for share in shares:
+            if share == "balance":
+                continue
+            try:
+                num_second(config.training.batch_size, share)
+            except UserError as error:
+                option = f"strategies.{strategy.name}.options.synthetic_share"
+                otherwise = f", or bring {option} nearer to 0.5" if "synthetic_share" in strategy.options else ""
+                raise UserError(
+                    error.where, f"{error.problem}, as {strategy.name} does", error.remedy + otherwise
+                ) from error
+
+
+def _check_distribution(device: Device) -> None:
+    """Refuses what no node of a pipeline can do, wherever it runs."""
+    from evenhand.models.training.device import check_steps_per_execution
+
+    if device.distribution == "multi_worker":
+        raise UserError(
+            "device.distribution",
+            "should be auto, none, mirrored or tpu, not multi_worker: a node of a pipeline runs on one machine",
+            "use auto, or train by a script of your own on each machine (docs/configuration.md)",
+        )
+    if device.distribution == "mirrored":
+        check_steps_per_execution(device)

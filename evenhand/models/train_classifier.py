@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from evenhand.config import Classifier, Device, Section, Training
 from evenhand.data.blend import Draws
 from evenhand.data.image_table import ImageTable
+from evenhand.data.splits import check_validation
 from evenhand.data.training_batches import training_batches
 from evenhand.errors import UserError
 from evenhand.models.phase import Phase
@@ -214,10 +215,8 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
 def _check(images: ImageTable, validation: ImageTable | None, config: ClassifierTraining) -> None:
     if not len(images):
         raise UserError("data", "there is no image to train on", "check the source, its classes and its splits")
-    if validation is not None and config.training.early_stopping is not None and not len(validation):
-        raise UserError(
-            "training.early_stopping", "the validation split holds no image", "raise data.splits.validation or set null"
-        )
+    if validation is not None and config.training.early_stopping is not None:
+        check_validation(len(validation), "training.early_stopping", "set it to null")
 
 
 def phase_draws(phase: Phase, images: ImageTable, synthetic: ImageTable | None, *, batch_size: int, seed: int) -> Draws:

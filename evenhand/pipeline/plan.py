@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from evenhand.config import RunConfig
 from evenhand.data.prepare import Preparation, prepare
+from evenhand.data.splits import check_validation
 from evenhand.models import sample_generator
 from evenhand.models.arms import BASELINE, Arm, phase_steps, plan_arms, repeat_suffix
-from evenhand.models.preflight import check_models
+from evenhand.models.preflight import check_devices, check_models, what_needs_validation
 from evenhand.models.search import ladder, tuned_fields
 from evenhand.pipeline.beam import check_beam
 
@@ -83,6 +84,7 @@ def plan(config: RunConfig) -> Plan:
       UserError: as a run would raise it: unreadable source, impossible profile, empty class, wrong options.
     """
     check_models(config)
+    check_devices(config)
     check_beam(config.beam)
     tuned_fields.check(config)
     if config.is_searched:
@@ -90,6 +92,8 @@ def plan(config: RunConfig) -> Plan:
     arms = plan_arms(config)
     preparation = prepare(config.data, config.seed)
     counts = preparation.counts
+    if config.training.early_stopping is not None:
+        check_validation(int(counts["validation"].sum()), "training.early_stopping", "set it to null")
     drawn = _drawn(config, preparation) if any(arm.uses_synthetic for arm in arms) else 0
     return Plan(
         classes=tuple(
@@ -106,6 +110,7 @@ def _searched(config: RunConfig) -> Plan:
     strategies = config.strategies or (BASELINE, *ladder.remedies((2, 1))[:1], *ladder.with_synthetic(None)[:1])
     settled = config.model_copy(update={"strategies": strategies, "budget": None, "tuning": None})
     planned = plan(settled)
+    check_validation(sum(validation for _, _, validation, _ in planned.classes), *what_needs_validation(config))
     what = "search" if config.strategies else "search (what follows are likely strategies)"
     stages = (planned.stages[0], PlannedStage(what, float(config.budget_seconds)), *planned.stages[1:])
     return replace(planned, stages=stages)

@@ -11,7 +11,9 @@ from pathlib import Path
 from evenhand.config import Generator, RunConfig, Section, digest
 from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
 from evenhand.data.image_tables import load_table
-from evenhand.errors import EvenhandError, UserError
+from evenhand.data.splits import check_validation
+from evenhand.errors import EvenhandError
+from evenhand.models.preflight import check_devices, what_needs_validation
 from evenhand.models.search.deadline import OutOfTime, deadline
 from evenhand.models.search.trial import TrialImages
 from evenhand.pipeline import output_folder
@@ -49,12 +51,13 @@ class SearchImages:
       real: the real images.
 
     Raises:
-      UserError: if the source cannot be read, or there is no validation image.
+      UserError: if the source cannot be read, this machine lacks the devices, or there is no validation image.
     """
 
     def __init__(self, config: RunConfig, claim: output_folder.Claim, on_stage: OnStage | None) -> None:
         self._config, self._claim = config, claim
         self._on_stage = on_stage
+        check_devices(config)
         self._tables = claim.folder / "state" / "tables"
         os.environ[STATE_VARIABLE] = str(claim.folder / "state")
         self._fingerprint = fingerprint(config.data)
@@ -64,10 +67,7 @@ class SearchImages:
             validation=load_table(examples, ["validation"], cache=self._tables),
             digest=digest(examples),
         )
-        if not len(self.real.validation):
-            raise UserError(
-                "data.splits.validation", "no class has enough images for a validation image to choose on", "raise it"
-            )
+        check_validation(len(self.real.validation), *what_needs_validation(config))
 
     def synthetic(self, generator: Generator, seconds: float) -> tuple[TrialImages | None, TriedGenerator]:
         """The images of a generator that filters keep, if it is trained and has drawn them within `seconds`.

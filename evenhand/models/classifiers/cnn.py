@@ -27,6 +27,14 @@ class Options(Section):
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
 
 
+def check_weights(weights: str | None) -> None:
+    """Raises `UserError` for weights that this classifier cannot have."""
+    if weights == "imagenet":
+        raise UserError(
+            "classifier.weights", "there are no ImageNet weights of cnn", "use null or a local weights file"
+        )
+
+
 def build(
     options: Options,
     *,
@@ -53,10 +61,7 @@ def build(
       UserError: if the weights are missing, or made for another network.
     """
     del variant
-    if weights == "imagenet":
-        raise UserError(
-            "classifier.weights", "there are no ImageNet weights of cnn", "use null or a local weights file"
-        )
+    check_weights(weights)
     with _layers.seeded(seed):
         images = keras.Input(image_shape, name="images")
         x = layers.Rescaling(1 / 127.5, offset=-1.0)(images)

@@ -116,11 +116,7 @@ def resolve(device: Device, model_name: str) -> ResolvedDevice:
     kind = "accelerator" if accelerators or device.distribution == "tpu" else "cpu"
     steps = device.steps_per_execution
     if isinstance(distribution, tf.distribute.MirroredStrategy | tf.distribute.MultiWorkerMirroredStrategy):
-        # Keras' loop over several steps cannot merge the replicas' gradients within it (TensorFlow 2.21).
-        if steps not in ("auto", 1):
-            raise UserError(
-                "device.steps_per_execution", f"{steps} steps in one call cannot be shared by devices", "use auto or 1"
-            )
+        check_steps_per_execution(device)
         steps = 1
     elif steps == "auto":
         steps = _STEPS_PER_EXECUTION[kind].get(model_name, _STEPS_PER_EXECUTION_ELSEWHERE[kind])
@@ -152,6 +148,21 @@ def _multi_worker() -> tf.distribute.Strategy:
             "multi_worker must be set up before TensorFlow has been used",
             "train by a script of your own on each worker, which calls evenhand.models.training.device.resolve first",
         ) from error
+
+
+def check_steps_per_execution(device: Device) -> None:
+    """Looks whether replicas can take the steps that are asked for in one call.
+
+    Raises:
+      UserError: if it is more than one.
+    """
+    # Keras' loop over several steps cannot merge the replicas' gradients within it (TensorFlow 2.21).
+    if device.steps_per_execution not in ("auto", 1):
+        raise UserError(
+            "device.steps_per_execution",
+            f"{device.steps_per_execution} steps in one call cannot be shared by devices",
+            "use auto or 1",
+        )
 
 
 def check_batch_size(batch_size: int, device: ResolvedDevice, field: str) -> None:
