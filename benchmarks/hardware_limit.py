@@ -31,6 +31,8 @@ from evenhand.models.training.classification import build_network
 
 TITLE = "What the limit of this hardware is"
 TURNS = 5
+STEPS = 60
+"""Of a turn at most; so many that beginning a training does not count."""
 SIDE = 2048
 COPIED_BYTES = 256 * 2**20
 FORWARD_AND_BACKWARD = 3
@@ -77,7 +79,7 @@ def row(name: str, size: int, batch: int) -> list[str]:
     clocks = clocks_of(OURS, name, size, batch)
     clocks.prepare(DEFAULT)
     times = in_turns(
-        {"step": lambda: clocks.seconds(DEFAULT, 8), "product": product_seconds, "copy": copy_seconds}, TURNS
+        {"step": lambda: clocks.seconds(DEFAULT, STEPS), "product": product_seconds, "copy": copy_seconds}, TURNS
     )
     step, product, copy = (statistics.median(times[key]) for key in ("step", "product", "copy"))
     network = build_network(Classifier(name=name), (size, size, CHANNELS), CLASSES, seed=0)

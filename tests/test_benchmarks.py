@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,8 @@ def test_benchmarks_can_be_loaded(name: str) -> None:
     assert module.__doc__
     if hasattr(module, "main"):
         assert f"python -m {name}" in module.__doc__, "a benchmark's docstring gives its command"
+
+
+def test_kernels_are_chosen_before_tensorflow_is_loaded() -> None:
+    code = "import sys, benchmarks; assert 'evenhand' in sys.modules and 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=FOLDER.parent, check=True)

@@ -43,8 +43,8 @@ class Range(Section):
       scale: `linear` draws them uniformly, `log` uniformly in their logarithm.
     """
 
-    low: float = Field(allow_inf_nan=False)
-    high: float = Field(allow_inf_nan=False)
+    low: float
+    high: float
     scale: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")
