@@ -4,9 +4,9 @@ What `auto` chooses, and why:
 
 - distribution: one replica per accelerator when there are several, none otherwise.
 - xla: on accelerators only, and not where results must repeat (`make_deterministic`), which is the default of a run. On
-  a CPU it took half to nine tenths of the step of most generators, but 1.6 times that of `polarity_gan` and sixteen
-  times that of `bagan`; compiling takes from 10 s to minutes.
-- precision: float32 everywhere. On a CPU without bfloat16 arithmetic mixed_bfloat16 took 1.8 to 20 times as long; on
+  a CPU it took 0.6 to 0.9 of the step of six generators, but as long as that of `class_vae`, three times that of
+  `polarity_gan` and nineteen times that of `bagan`; compiling takes from 10 s to minutes.
+- precision: float32 everywhere. On a CPU without bfloat16 arithmetic mixed_bfloat16 took 3 to 12 times as long; on
   accelerators it has not been measured, so it is not chosen unasked.
 - steps per execution: `_STEPS_PER_EXECUTION`, and 1 on mirrored devices. It saves Python's share of a step and sets how
   often progress is told. One against four steps differed by less than the noise of the measurement for most generators,
