@@ -289,6 +289,7 @@ def test_average_starts_as_a_copy_and_ramps_up() -> None:
 def test_average_follows_the_network() -> None:
     model = diffusion.build(diffusion.Options(**SMALL, ramp_up=1.0), noise((8, 8, 1), COUNTS), seed=0)
     model.prepare()
+    model.run_eagerly = True
     images, labels = 127.5 * (batch().images + 1.0), batch().labels
     weights = []
     for _ in range(2):

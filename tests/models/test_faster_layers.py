@@ -1,5 +1,7 @@
 """Layers that are computed in another way in training: the same function, gradients, variables and file."""
 
+from functools import cache
+
 import keras
 import numpy as np
 import pytest
@@ -14,9 +16,14 @@ from evenhand.models.training.small_depthwise import SmallDepthwise
 PIXELS = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
 
 
-@pytest.fixture(scope="module", params=["efficientnetv2-b0", "cnn"])
+@cache
+def built(name: str) -> keras.Model:
+    return build_network(Classifier(name=name), (32, 32, 3), 4, seed=0)
+
+
+@pytest.fixture(params=["efficientnetv2-b0", "cnn"])
 def network(request) -> keras.Model:
-    return build_network(Classifier(name=request.param), (32, 32, 3), 4, seed=0)
+    return built(request.param)
 
 
 def those_of(kind: type[keras.layers.Layer], network: keras.Model) -> list[keras.layers.Layer]:
@@ -48,7 +55,7 @@ def test_saved_file_is_plain_keras(network, tmp_path):
 
 
 def test_efficientnet_computes_most_convolutions_as_products():
-    network = build_network(Classifier(name="efficientnetv2-b0"), (32, 32, 3), 4, seed=0)
+    network = built("efficientnetv2-b0")
     convolutions = those_of(keras.layers.Conv2D, network)
     found = those_of(PixelwiseProduct, with_faster_layers(network))
     assert len(convolutions) - len(found) == 6  # those of 3x3: the stem and the fused blocks
@@ -56,7 +63,7 @@ def test_efficientnet_computes_most_convolutions_as_products():
 
 
 def test_efficientnet_sums_products_where_a_map_is_smaller_than_its_kernel():
-    network = build_network(Classifier(name="efficientnetv2-b0"), (32, 32, 3), 4, seed=0)
+    network = built("efficientnetv2-b0")
     faster = with_faster_layers(network)
     small = those_of(SmallDepthwise, faster)
     # All but the first, whose maps are of 4x4 pixels; later ones have 2x2, then one.
