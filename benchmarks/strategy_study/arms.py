@@ -75,6 +75,9 @@ _RAND_AUGMENTED = AUGMENTATION.model_copy(update={"rand_augment": RandAugment()}
 _PRETRAINED = {"pretrain_share": 0.375, "loss": "balanced_softmax"}
 """3 of 8 steps on synthetic images, then the cheap remedy's own loss on the real ones."""
 
+_BRIEFLY_PRETRAINED = {"pretrain_share": 0.2, "fine_tune_learning_rate": 1.0, "loss": "balanced_softmax"}
+"""The setting of pretraining that lost least beside RandAugment on held-out training images."""
+
 ARMS = (
     # Cheap remedies without augmentation, as S3 trains.
     _arm("baseline", rank="key"),
@@ -105,6 +108,13 @@ ARMS = (
     _arm("combined", "synthetic"),
     _arm("pretrain_finetune", "synthetic", loss="cross_entropy"),
     _arm("pretrain_finetune", "synthetic", augmented=AUGMENTATION, rank="key", **_PRETRAINED),
+    _arm(
+        "pretrain_finetune",
+        "synthetic",
+        name="pretrain_finetune+randaugment",
+        augmented=_RAND_AUGMENTED,
+        **_BRIEFLY_PRETRAINED,
+    ),
     _arm("combined", "synthetic", augmented=AUGMENTATION, rank="key", loss="balanced_softmax", most=3.0),
     _arm("regularizer", "synthetic", augmented=AUGMENTATION),
     _arm("mixup", "synthetic", augmented=AUGMENTATION),
