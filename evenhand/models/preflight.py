@@ -14,6 +14,21 @@ from evenhand.models.filter_chain import check_filters
 from evenhand.models.training.warm_up import check_steps
 
 
+def check_run(config: RunConfig) -> None:
+    """`check_models`, and whether this machine has the devices that are asked for.
+
+    A graph for a cluster is compiled where there may be none of its devices, and needs the former alone.
+
+    Raises:
+      UserError: naming the field that is wrong.
+    """
+    from evenhand.models.training.device import check_batch_size, resolve
+
+    check_models(config)
+    device = resolve(config.device, config.classifier.name)
+    check_batch_size(config.training.batch_size, device, "training.batch_size")
+
+
 def check_models(config: RunConfig) -> None:
     """Validates options of generator, filters, extractor and classifier and looks for their files, building nothing.
 
@@ -45,21 +60,6 @@ def check_models(config: RunConfig) -> None:
         classifier.check_weights(weights)
     _check_shares(config)
     _check_distribution(config.device)
-
-
-def check_devices(config: RunConfig) -> None:
-    """Looks whether this machine has the devices that are asked for, and they can share the classifiers' batches.
-
-    That is for a run on this machine: a graph for a cluster is compiled where there may be none of its devices.
-
-    Raises:
-      UserError: naming the field that is wrong.
-    """
-    from evenhand.models.training.device import check_batch_size, resolve
-
-    _check_distribution(config.device)
-    device = resolve(config.device, config.classifier.name)
-    check_batch_size(config.training.batch_size, device, "training.batch_size")
 
 
 def what_needs_validation(config: RunConfig) -> tuple[str, str]:

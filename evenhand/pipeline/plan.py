@@ -9,7 +9,7 @@ from evenhand.data.prepare import Preparation, prepare
 from evenhand.data.splits import check_validation
 from evenhand.models import sample_generator
 from evenhand.models.arms import BASELINE, Arm, phase_steps, plan_arms, repeat_suffix
-from evenhand.models.preflight import check_devices, check_models, what_needs_validation
+from evenhand.models.preflight import check_run, what_needs_validation
 from evenhand.models.search import ladder, tuned_fields
 from evenhand.pipeline.beam import check_beam
 
@@ -83,8 +83,7 @@ def plan(config: RunConfig) -> Plan:
     Raises:
       UserError: as a run would raise it: unreadable source, impossible profile, empty class, wrong options.
     """
-    check_models(config)
-    check_devices(config)
+    check_run(config)
     check_beam(config.beam)
     tuned_fields.check(config)
     if config.is_searched:

@@ -13,7 +13,7 @@ from evenhand import config_file
 from evenhand.config import RunConfig, digest
 from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
 from evenhand.errors import GateFailed
-from evenhand.models.preflight import check_devices
+from evenhand.models.preflight import check_run
 from evenhand.pipeline import layout, output_folder
 from evenhand.pipeline.graph import create_pipeline
 from evenhand.pipeline.runner import LocalRunner
@@ -75,6 +75,7 @@ def build(
     Raises:
       UserError: if the source cannot be read, an option is wrong, or this machine lacks the devices.
     """
+    check_run(config)
     output = claim.folder
 
     def watch(event: StageEvent) -> None:
@@ -91,7 +92,6 @@ def build(
         push_to=str(output / "model"),
         metadata_path=output / "metadata.sqlite",
     )
-    check_devices(config)
     return LocalRunner(watch, lambda outcomes: lay_out(config, output, outcomes)), pipeline
 
 

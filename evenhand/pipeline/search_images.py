@@ -13,7 +13,7 @@ from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
 from evenhand.data.image_tables import load_table
 from evenhand.data.splits import check_validation
 from evenhand.errors import EvenhandError
-from evenhand.models.preflight import check_devices, what_needs_validation
+from evenhand.models.preflight import check_run, what_needs_validation
 from evenhand.models.search.deadline import OutOfTime, deadline
 from evenhand.models.search.trial import TrialImages
 from evenhand.pipeline import output_folder
@@ -57,7 +57,7 @@ class SearchImages:
     def __init__(self, config: RunConfig, claim: output_folder.Claim, on_stage: OnStage | None) -> None:
         self._config, self._claim = config, claim
         self._on_stage = on_stage
-        check_devices(config)
+        check_run(config)
         self._tables = claim.folder / "state" / "tables"
         os.environ[STATE_VARIABLE] = str(claim.folder / "state")
         self._fingerprint = fingerprint(config.data)

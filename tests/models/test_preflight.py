@@ -11,7 +11,7 @@ import tensorflow as tf
 from evenhand import config_file
 from evenhand.config import RunConfig
 from evenhand.errors import UserError
-from evenhand.models.preflight import check_devices, check_models
+from evenhand.models.preflight import check_models, check_run
 from evenhand.models.training import device
 
 SMALL = {"classifier": {"name": "cnn"}, "training": {"batch_size": 8}}
@@ -76,11 +76,11 @@ def test_a_batch_that_the_devices_of_this_machine_cannot_share_is_told(monkeypat
     mirrored = config(generator={"batch_size": 9}, device={"distribution": "mirrored"})
     check_models(mirrored)
     with pytest.raises(UserError, match=r"^training\.batch_size: 8 images .* 3 devices; use a multiple of 3"):
-        check_devices(mirrored)
-    check_devices(config(training={"batch_size": 9}))
+        check_run(mirrored)
+    check_run(config(training={"batch_size": 9}))
 
 
 @pytest.mark.skipif(bool(tf.config.list_logical_devices("TPU")), reason="there is a TPU")
 def test_a_missing_tpu_is_told() -> None:
     with pytest.raises(UserError, match=r"^device\.distribution: no TPU was found .*; use auto\.$"):
-        check_devices(config(device={"distribution": "tpu"}))
+        check_run(config(device={"distribution": "tpu"}))
