@@ -63,7 +63,7 @@ class Executor(base_executor.BaseExecutor):
             run,
             artifact_utils.get_single_uri(output_dict["generator"]),
             class_names=table.class_names,
-            processor_seconds=processor.seconds,
+            processor_seconds=processor.of(run.seconds),
         )
         checkpoint.discard(state_dir)
 

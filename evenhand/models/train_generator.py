@@ -20,7 +20,7 @@ from evenhand.models.sample_generator import DrawsImages
 from evenhand.models.training.conditional_generator import ConditionalGenerator
 from evenhand.models.training.device import check_batch_size, make_deterministic, resolve
 from evenhand.models.training.findings import cut_off
-from evenhand.models.training.generator_training import GeneratorTraining
+from evenhand.models.training.generator_training import GeneratorTraining, Trained
 from evenhand.models.training.identity import training_identity
 from evenhand.models.training.monitor import Assessment
 from evenhand.models.training.warm_up import check_steps
@@ -38,7 +38,7 @@ class GeneratorRun:
       options: its options, defaults included.
       seed: of the training.
       steps: training steps, those before an interruption included.
-      seconds: wall-clock time of this call.
+      seconds: wall-clock time, over all attempts when the training was interrupted.
       history: rows of logged means, each with its `step`.
       device: how the hardware was used.
       assessment: what was seen of it while it trained; None where it was not watched.
@@ -116,8 +116,7 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
         check_steps(config, model.warm_up)
         model.prepare(jit_compile=resolved.jit_compile, steps_per_execution=resolved.steps_per_execution)
     images, held_out = images_for(model, images), None if held_out is None else images_for(model, held_out)
-    history: list[dict[str, float]] = []
-    assessment: Assessment | None = None
+    trained = Trained([], None, 0.0)
     if model.updates:
         logs = None if log_dir is None else Path(log_dir)
         identity = ""
@@ -131,10 +130,11 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
             }
             identity = training_identity(settings, (images, held_out))
         training = GeneratorTraining(model, images, held_out, config, seed, state_dir, logs, identity)
-        history, assessment = training.run()
-        if assessment is not None:
-            found = (*assessment.findings, *cut_off(getattr(model, "options", options), config.steps))
-            assessment = replace(assessment, findings=found)
+        trained = training.run()
+    assessment = trained.assessment
+    if assessment is not None:
+        found = (*assessment.findings, *cut_off(getattr(model, "options", options), config.steps))
+        assessment = replace(assessment, findings=found)
     model.prepare_to_sample(images)
     return GeneratorRun(
         model=model,
@@ -142,8 +142,8 @@ def train_generator(  # noqa: PLR0913 - the library's one call for it; all but t
         options=options,
         seed=seed,
         steps=config.steps if model.updates else 0,
-        seconds=time.monotonic() - started,
-        history=tuple(history),
+        seconds=time.monotonic() - started + trained.earlier_seconds,
+        history=tuple(trained.history),
         device=resolved.describe(),
         assessment=assessment,
     )

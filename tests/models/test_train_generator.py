@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,16 @@ def test_finished_training_is_taken_from_its_state(tmp_path: Path) -> None:
     assert again.history == first.history
     for expected, actual in zip(first.model.weights, again.model.weights, strict=True):
         np.testing.assert_array_equal(expected, actual)
+
+
+def test_the_time_of_earlier_attempts_counts(tmp_path: Path) -> None:
+    first = train(3, state_dir=tmp_path)
+    [path] = tmp_path.glob("step-*.json")
+    manifest = json.loads(path.read_text())
+    assert 0 < manifest["extra"]["seconds"] <= first.seconds
+    manifest["extra"]["seconds"] = 3600.0
+    path.write_text(json.dumps(manifest))
+    assert 3600.0 < train(5, state_dir=tmp_path).seconds < 4600.0
 
 
 def assert_same(one: Any, two: Any) -> None:

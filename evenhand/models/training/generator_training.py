@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,21 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Trained:
+    """What a training tells besides the model that it changed.
+
+    Attributes:
+      history: rows of logged means, each with its `step`.
+      assessment: what was seen of the model; None where it was not watched.
+      earlier_seconds: wall-clock time of the attempts before this one, up to their last checkpoint.
+    """
+
+    history: list[dict[str, float]]
+    assessment: Assessment | None
+    earlier_seconds: float
+
+
+@dataclass(frozen=True)
 class GeneratorTraining:
     """What a training is given.
 
@@ -53,14 +70,16 @@ class GeneratorTraining:
     log_dir: Path | None
     identity: str = ""
 
-    def run(self) -> tuple[list[dict[str, float]], Assessment | None]:
-        """Goes on from a checkpoint if there is one; gives the history and what was seen of the model."""
+    def run(self) -> Trained:
+        """Goes on from a checkpoint if there is one."""
+        started = time.monotonic()
         monitor = self._monitor()
         variables = [*checkpoint.training_variables(self.model), *(() if monitor is None else monitor.variables)]
         restored = checkpoint.restore(self.state_dir, variables, identity=self.identity, most_steps=self.config.steps)
         if restored is not None:
             _LOG.info("%s goes on at step %d of %d", TASK, restored.step, self.config.steps)
         earlier = restored.extra if restored is not None else {}
+        earlier_seconds = float(earlier.get("seconds", 0.0))
         if monitor is not None:
             monitor.resume(earlier.get("scores", ()))
         history = HistoryCallback(
@@ -72,11 +91,21 @@ class GeneratorTraining:
             best_step=lambda: None if monitor is None else monitor.best_step,
             log_dir=self.log_dir,
         )
-        self._fit(self._callbacks(history, monitor, variables))
+
+        def extra() -> dict[str, Any]:
+            return {
+                "history": history.rows,
+                "scores": [] if monitor is None else monitor.rows,
+                "seconds": earlier_seconds + time.monotonic() - started,
+            }
+
+        watching: list[keras.callbacks.Callback] = [history] if monitor is None else [history, monitor]
+        # Checkpoints last, so that they hold what the others have seen.
+        self._fit([*watching, *self._checkpoints(extra, variables)])
         assessment = None if monitor is None else monitor.finish(history.rows)
         for finding in () if assessment is None else assessment.findings:
             _LOG.warning("%s: %s", self.config.name, finding)
-        return history.rows, assessment
+        return Trained(history.rows, assessment, earlier_seconds)
 
     def _monitor(self) -> MonitorCallback | None:
         config, settings = self.config, self.config.monitor
@@ -93,19 +122,12 @@ class GeneratorTraining:
             log_dir=self.log_dir,
         )
 
-    def _callbacks(
-        self, history: HistoryCallback, monitor: MonitorCallback | None, variables: list[keras.Variable]
+    def _checkpoints(
+        self, extra: Callable[[], dict[str, Any]], variables: list[keras.Variable]
     ) -> list[keras.callbacks.Callback]:
-        watching: list[keras.callbacks.Callback] = [history] if monitor is None else [history, monitor]
         if self.state_dir is None:
-            return watching
-
-        def extra() -> dict[str, Any]:
-            return {"history": history.rows, "scores": [] if monitor is None else monitor.rows}
-
-        # Last, so that it saves what the others have seen.
+            return []
         return [
-            *watching,
             checkpoint.CheckpointCallback(
                 self.state_dir,
                 CHECKPOINT_EVERY_STEPS,
