@@ -131,6 +131,7 @@ def test_a_source_that_does_not_exist_leaves_no_output_folder(tmp_path: Path) ->
     assert done.returncode == 2
     assert "nowhere" in done.stderr
     assert done.stderr.count("\n") == 1
+    assert not done.stdout, "it is told before TensorFlow is started"
     assert not list(tmp_path.iterdir())
 
 

@@ -71,7 +71,9 @@ def generate(
 
     run = RunFolder(folder)
     with session(_log(folder), quiet=quiet, verbose=verbose) as display:
-        from evenhand.data.export import export_images
+        from evenhand.data.export import check_output, export_images
+
+        check_output(output)
         from evenhand.models.generator_artifact import load_sampler
 
         sampler = load_sampler(str(run.generator))
@@ -131,7 +133,9 @@ def export(
 
     run = RunFolder(folder)
     with session(_log(folder), quiet=quiet, verbose=verbose) as display:
-        from evenhand.data.export import export_images
+        from evenhand.data.export import check_output, export_images
+
+        check_output(output)
         from evenhand.data.image_tables import load_table
         from evenhand.models.generator_artifact import GeneratorCard
 

@@ -71,10 +71,13 @@ def _run(config: RunConfig, output: Path, *, quiet: bool, verbose: bool) -> None
 
 
 def _run_shown(config: RunConfig, claim: Claim, display: Display) -> None:
+    from evenhand.data.fingerprint import fingerprint
+
+    # The run checks both anyway; here a missing source is told at once, and a wrong model before TFX is loaded.
+    fingerprint(config.data)
     display.say("starting TensorFlow and TFX")
     from evenhand.models.preflight import check_run
 
-    # The run checks it anyway; here it need not wait for TFX to be loaded.
     check_run(config)
     from evenhand.pipeline.run import run_claimed
     from evenhand.report.render import render_terminal

@@ -62,8 +62,7 @@ def export_images(
     if format not in _WRITERS:
         raise ValueError(f"format must be one of {', '.join(_WRITERS)}, not {format!r}")
     output = Path(output)
-    if os.path.lexists(output) and not (os.path.isdir(output) and not any(output.iterdir())):
-        raise UserError(str(output), "holds something already", "name a new or empty folder")
+    check_output(output)
     try:
         output.absolute().parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.absolute().parent))
@@ -82,6 +81,19 @@ def export_images(
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return count
+
+
+def check_output(output: Path) -> None:
+    """Looks whether images can be exported to a place, before work is put into them.
+
+    Args:
+      output: folder or file; may exist only as an empty folder.
+
+    Raises:
+      UserError: if there is something already.
+    """
+    if os.path.lexists(output) and not (os.path.isdir(output) and not any(output.iterdir())):
+        raise UserError(str(output), "holds something already", "name a new or empty folder")
 
 
 def _umask() -> int:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from evenhand.data.fingerprint import STATE_VARIABLE
 from evenhand.errors import UserError
 from evenhand.whole_files import replace_text
 
@@ -36,6 +37,11 @@ class Claim:
     is_new: bool
     previous_config: str | None
     has_results: bool = False
+
+    @property
+    def state(self) -> Path:
+        """Keeps what a later run goes on from: checkpoints, decoded images, content hashes."""
+        return self.folder / "state"
 
     def undo(self) -> None:
         """Leaves the disk as it was before the claim; call it only while no stage of a new run has finished."""
@@ -125,7 +131,8 @@ def locked(output: Path) -> Iterator[None]:
 def occupied(output: Path, config_yaml: str) -> Iterator[Claim]:
     """Claims `output` and keeps other processes out of it while the context is open.
 
-    Wrong input that shows before any stage has finished leaves the disk as it was.
+    Wrong input that shows before any stage has finished leaves the disk as it was. What finds its state folder by the
+    environment, since no parameter of a node may name it (it would be part of the cache's key), finds the claim's.
 
     Args:
       output: the output folder.
@@ -136,12 +143,25 @@ def occupied(output: Path, config_yaml: str) -> Iterator[Claim]:
     """
     claimed = claim(output.resolve(), config_yaml)
     try:
-        with locked(claimed.folder):
+        with locked(claimed.folder), _state_in(claimed.state):
             yield claimed
     except UserError:
         if not claimed.has_results:
             claimed.undo()
         raise
+
+
+@contextmanager
+def _state_in(folder: Path) -> Iterator[None]:
+    before = os.environ.get(STATE_VARIABLE)
+    os.environ[STATE_VARIABLE] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[STATE_VARIABLE]
+        else:
+            os.environ[STATE_VARIABLE] = before
 
 
 def _unwritable(output: Path, error: OSError) -> UserError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +10,7 @@ from tfx.orchestration.pipeline import Pipeline
 
 from evenhand import config_file
 from evenhand.config import RunConfig, digest
-from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
+from evenhand.data.fingerprint import fingerprint
 from evenhand.errors import GateFailed
 from evenhand.models.preflight import check_run
 from evenhand.pipeline import layout, output_folder
@@ -83,8 +82,6 @@ def build(
         if on_stage is not None:
             on_stage(event)
 
-    # Executors find the state folder here: it is not part of a node's parameters, hence not of its cache key.
-    os.environ[STATE_VARIABLE] = str(output / "state")
     pipeline = create_pipeline(
         config,
         fingerprint=fingerprint(config.data),

@@ -63,7 +63,7 @@ class _Search:
 
     def __init__(self, config: RunConfig, claim: output_folder.Claim, on_stage: OnStage | None) -> None:
         self._config, self._on_stage = config, on_stage
-        self._state = claim.folder / "state" / "search"
+        self._state = claim.state / "search"
         self._images = SearchImages(config, claim, on_stage)
         self._spent = 0.0
         self._tried: list[Tried] = []

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from evenhand.config import Generator, RunConfig, Section, digest
-from evenhand.data.fingerprint import STATE_VARIABLE, fingerprint
+from evenhand.data.fingerprint import fingerprint
 from evenhand.data.image_tables import load_table
 from evenhand.data.splits import check_validation
 from evenhand.errors import EvenhandError
@@ -58,8 +57,7 @@ class SearchImages:
         self._config, self._claim = config, claim
         self._on_stage = on_stage
         check_run(config)
-        self._tables = claim.folder / "state" / "tables"
-        os.environ[STATE_VARIABLE] = str(claim.folder / "state")
+        self._tables = claim.state / "tables"
         self._fingerprint = fingerprint(config.data)
         examples = self._run(config, "real")["ImbalancedExampleGen"].outputs["examples"]
         self.real = TrialImages(
@@ -82,7 +80,7 @@ class SearchImages:
         if seconds <= 0:
             return None, TriedGenerator(name=generator.name, seconds=0.0, fate="no time was left: give a larger budget")
         config = self._config.model_copy(update={"generator": generator})
-        mark = self._claim.folder / "state" / "search" / f"generator-{self._task(config)}.json"
+        mark = self._claim.state / "search" / f"generator-{self._task(config)}.json"
         too_slow = f"not done after {seconds:.0f} s: give a larger budget or fewer generator.steps"
         if mark.is_file():
             stopped = _Stopped.model_validate_json(mark.read_bytes())

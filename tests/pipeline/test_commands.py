@@ -111,13 +111,12 @@ def test_predict_answers_for_every_image_with_probabilities(tiny_run: TinyRun, t
     told = evenhand("predict", tiny_run.output, *images)
     assert told.returncode == 0, told.stderr
     assert [line.split()[0] for line in told.stdout.splitlines()] == [str(path) for path in images]
-    rows = json.loads(evenhand("predict", tiny_run.output, *images, "--json").stdout)
+    [version] = (tiny_run.output / "model").iterdir()
+    rows = json.loads(evenhand("predict", version, *images, "--json").stdout)
     assert [row["image"] for row in rows] == [str(path) for path in images]
     for row in rows:
         assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-4)
         assert row["class"] == max(row["probabilities"], key=row["probabilities"].get)
-    [version] = (tiny_run.output / "model").iterdir()
-    assert evenhand("predict", version, images[0], "--json").returncode == 0
 
 
 @pytest.mark.parametrize("content", [b"plain words", b"", "bomb"])

@@ -65,7 +65,7 @@ def _end(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, s
 
 def test_a_run_ended_three_times_goes_on_each_time_and_gives_what_an_unbroken_run_gives(tmp_path: Path) -> None:
     config, output = tmp_path / "config.yaml", tmp_path / "run"
-    config.write_text(yaml.safe_dump({**SMALL, "training": {"steps": 3000, "batch_size": 8}}))
+    config.write_text(yaml.safe_dump({**SMALL, "training": {"steps": 1500, "batch_size": 8}}))
 
     process = _start(config, output)
     _wait_for_stage(process, "ImbalancedExampleGen")

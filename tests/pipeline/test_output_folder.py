@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from evenhand.components.workspace import state_folder
 from evenhand.errors import UserError
 from evenhand.pipeline import output_folder
 
@@ -29,6 +30,17 @@ def test_a_claimed_folder_is_a_run_of_ours_and_can_be_claimed_again(tmp_path: Pa
     assert not again.is_new
     assert (output / "config.yaml").read_text() == "name: two\n"
     assert sorted(path.name for path in output.iterdir()) == [".evenhand-run", "config.yaml"]
+
+
+def test_the_state_folder_is_known_while_a_folder_is_occupied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVENHAND_STATE", raising=False)
+    with output_folder.occupied(tmp_path / "one", "name: one\n") as claim:
+        assert state_folder("tables") == claim.state / "tables" == tmp_path / "one" / "state" / "tables"
+        with pytest.raises(UserError), output_folder.occupied(tmp_path / "two", "name: two\n"):
+            assert state_folder() == tmp_path / "two" / "state"
+            raise UserError("a", "b", "c")
+        assert state_folder() == claim.state
+    assert state_folder() is None
 
 
 @pytest.mark.parametrize("existing", ["", "a", "a/b"])
