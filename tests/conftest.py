@@ -19,6 +19,10 @@ assert evenhand.__version__
 ROOT = Path(__file__).parents[1]
 SHARED_RUN = "tiny_run"
 
+# Processes that share the tests share the cores; TensorFlow reads this when it is loaded, here and in what tests start.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
 # A shell starts its background jobs, these tests perhaps among them, with SIGINT ignored, and so would be the processes
 # that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
