@@ -30,6 +30,7 @@ from evenhand.models.preflight import check_models
 from evenhand.models.train_generator import GeneratorRun, train_generator
 from evenhand.models.training.conditional_generator import Batch
 from evenhand.models.training.differentiable_augmentation import augment
+from evenhand.models.training.generator_training import Trained
 from tests.tables import noise
 
 TINY: dict[str, Any] = {
@@ -298,8 +299,8 @@ def test_no_image_without_a_hand_is_learnt_or_held_against(
         def __init__(self, model: Any, *given: Any) -> None:
             seen.extend(given[:2])
 
-        def run(self) -> tuple[list[Any], None]:
-            return [], None
+        def run(self) -> Trained:
+            return Trained([], None, 0.0)
 
     monkeypatch.setattr(training, "GeneratorTraining", Recorder)
     train_generator(images, Generator(name="spade", options=TINY, steps=1), held_out=held_out)
