@@ -85,6 +85,7 @@ def test_json_of_a_folder_and_an_archive(sources: Path) -> None:
     for other in ("close.npz", "records"):
         again = scored(sources / "real", sources / other, model).to_dict()
         assert again.keys() == found.keys()
+        assert again["warnings"] == found["warnings"] != []
         for row, same in zip([found, *found["per_class"]], [again, *again["per_class"]], strict=True):
             for name in MEASURES:
                 assert row[name] == (None if same[name] is None else pytest.approx(same[name], rel=1e-6))
@@ -181,6 +182,7 @@ def test_the_note_on_synthetic_images_is_printed(sources: Path, tmp_path: Path) 
     ]
     export_images(rows, NAMES, tmp_path / "drawn", "folder")
     done = evenhand("score", tmp_path / "drawn", sources / "real", "--extractor", sources / "model.keras", "-q")
+    assert done.returncode == 0, done.stderr
     assert any(line.startswith("- 36 of 36 images of ") for line in done.stdout.splitlines())
 
 
