@@ -8,7 +8,7 @@
 The unit of work is an arm with a seed. A finished one is kept in benchmarks/records/strategy_study, predictions and
 all, and never done again under the same settings; one that was interrupted goes on from its last checkpoint. The same
 command goes on where it stopped. Another `--steps` or generator makes another study, which has its own units in the
-same folder.
+same folder; one of other `--steps` has tables of its own in the documents too.
 
 With the default budget a table takes about 30 hours of 2 cores (0.28 core-seconds a step, AVX2), `--quick` two and a
 half; on an H100 and 16 cores with a process for each seed, 20 minutes. Studies may run side by side on different
@@ -25,6 +25,7 @@ import json
 import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from benchmarks.pages import DOCS, RECORDS
 from benchmarks.strategy_study.arms import ARMS, Rank, StudyArm, chosen
 from benchmarks.strategy_study.development import development_archive, read_variants
 from benchmarks.strategy_study.page import section, write_tables
-from benchmarks.strategy_study.protocol import FILE, TABLES, Protocol
+from benchmarks.strategy_study.protocol import FILE, TABLES, Protocol, StudyTable
 from benchmarks.strategy_study.records import Records
 from benchmarks.strategy_study.rows import measured_arms, table_rows
 from benchmarks.strategy_study.sitting import Sitting, units
@@ -133,8 +134,15 @@ def main(words: Sequence[str] | None = None) -> None:
     if settings.development:
         print(section(table, protocol, rows, _command(settings)))
     else:
-        write_tables(table, protocol, rows, _command(settings), settings.docs)
+        write_tables(_shown(table, settings.steps), protocol, rows, _command(settings), settings.docs)
     print(f"{left} units are left" if left else "every unit asked for has ended")
+
+
+def _shown(table: StudyTable, steps: int) -> StudyTable:
+    """The table itself, or that of another budget beside it."""
+    if steps == STEPS:
+        return table
+    return replace(table, name=f"{table.name}-{steps}-steps", title=f"{table.title}, {steps:,} steps")
 
 
 def _archive(settings: argparse.Namespace) -> Path:

@@ -120,6 +120,14 @@ ARMS = (
     _arm("mixup", "synthetic", augmented=AUGMENTATION),
     # Controls: the same without synthetic images, with wrong labels, without real images.
     _arm("pretrain_finetune", "control", augmented=AUGMENTATION, rank="key", is_twin=True, **_PRETRAINED),
+    _arm(
+        "pretrain_finetune",
+        "control",
+        name="pretrain_finetune+randaugment",
+        augmented=_RAND_AUGMENTED,
+        is_twin=True,
+        **_BRIEFLY_PRETRAINED,
+    ),
     _arm("mixup", "control", augmented=AUGMENTATION, is_twin=True, rank="further"),
     _arm("shuffled_synthetic", "control", augmented=AUGMENTATION, of="pretrain_finetune", options=_PRETRAINED),
     _arm("synthetic_only", "control", augmented=AUGMENTATION, rank="key"),
