@@ -324,3 +324,10 @@ def test_development_keeps_to_the_training_images(
     variants.write_text("few: {name: smote}")
     with pytest.raises(SystemExit, match="must name strategies"):
         command.main([HIGH.name, *words, "--development", "--variants", str(variants)])
+
+
+def test_a_study_of_another_budget_has_a_table_of_its_own(tmp_path: Path) -> None:
+    command.main([HIGH.name, "--tables-only", "--steps", "15000", "--docs", str(tmp_path)])
+    (table,) = json.loads((tmp_path / "results.json").read_text())["tables"]
+    assert table["name"] == f"{HIGH.name}-15000-steps"
+    assert f"## {HIGH.title}, 15,000 steps" in (tmp_path / "results.md").read_text()
