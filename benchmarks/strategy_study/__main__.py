@@ -131,10 +131,11 @@ def main(words: Sequence[str] | None = None) -> None:
     if not measured:
         raise SystemExit(f"{records.folder} holds no unit with these settings")
     rows = table_rows(measured)
+    made_by = _command(settings, [one.arm for one in measured])
     if settings.development:
-        print(section(table, protocol, rows, _command(settings)))
+        print(section(table, protocol, rows, made_by))
     else:
-        write_tables(_shown(table, settings.steps), protocol, rows, _command(settings), settings.docs)
+        write_tables(_shown(table, settings.steps), protocol, rows, made_by, settings.docs)
     print(f"{left} units are left" if left else "every unit asked for has ended")
 
 
@@ -162,8 +163,8 @@ def _train(settings: argparse.Namespace, arms: Sequence[StudyArm], sitting: Sitt
     return sitting.run(units(trained, seeds))
 
 
-def _command(settings: argparse.Namespace) -> str:
-    """What makes the whole table, without where things lie on this machine."""
+def _command(settings: argparse.Namespace, arms: Sequence[StudyArm]) -> str:
+    """What makes the whole table of these arms, without where things lie on this machine."""
     words = ["python", "-m", "benchmarks.strategy_study", settings.table, "--data", "FOLDER"]
     defaults = arguments_of([settings.table])
     for name in (
@@ -178,6 +179,8 @@ def _command(settings: argparse.Namespace) -> str:
     ):
         if getattr(settings, name) != getattr(defaults, name):
             words += [f"--{name.replace('_', '-')}", str(getattr(settings, name))]
+    if not {arm.name for arm in chosen((), ARMS, "key")} <= {arm.name for arm in arms}:
+        words += ["--only", *(arm.name for arm in arms)]
     if settings.development:
         words.append("--development")
     if settings.generator_options is not None:

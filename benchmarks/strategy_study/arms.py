@@ -35,6 +35,7 @@ class StudyArm:
       is_adjusted: whether its predictions are those of the arm of the same training after logit adjustment: each
         probability over the class's share of the training images (Menon et al., Long-Tail Learning via Logit
         Adjustment, 2021, its post-hoc form). Nothing more is trained.
+      is_searched: whether its settings were chosen among others, on held-out training images.
     """
 
     name: str
@@ -43,6 +44,7 @@ class StudyArm:
     rank: Rank = "usual"
     is_twin: bool = False
     is_adjusted: bool = False
+    is_searched: bool = False
 
     def plan(self) -> Arm:
         """The arm as a run of the pipeline would have it."""
@@ -59,14 +61,19 @@ def _arm(
     name: str | None = None,
     augmented: Augmentation | None = None,
     rank: Rank = "usual",
-    is_twin: bool = False,
     is_adjusted: bool = False,
+    is_searched: bool = False,
     **options: Any,
 ) -> StudyArm:
-    full = (name or strategy) + (AUGMENTED if augmented else "")
-    full += ("_matched" if is_twin else "") + ("+adjusted" if is_adjusted else "")
+    full = (name or strategy) + (AUGMENTED if augmented else "") + ("+adjusted" if is_adjusted else "")
     own = None if augmented is None else OwnTraining(augmentation=augmented)
-    return StudyArm(full, Strategy(name=strategy, options=options, training=own), kind, rank, is_twin, is_adjusted)
+    made = Strategy(name=strategy, options=options, training=own)
+    return StudyArm(full, made, kind, rank, is_adjusted=is_adjusted, is_searched=is_searched)
+
+
+def _twin_of(arm: StudyArm, rank: Rank | None = None) -> StudyArm:
+    """The same training on real images alone."""
+    return replace(arm, name=f"{arm.name}_matched", kind="control", rank=rank or arm.rank, is_twin=True)
 
 
 _RAND_AUGMENTED = AUGMENTATION.model_copy(update={"rand_augment": RandAugment()})
@@ -77,6 +84,17 @@ _PRETRAINED = {"pretrain_share": 0.375, "loss": "balanced_softmax"}
 
 _BRIEFLY_PRETRAINED = {"pretrain_share": 0.2, "fine_tune_learning_rate": 1.0, "loss": "balanced_softmax"}
 """The setting of pretraining that lost least beside RandAugment on held-out training images."""
+
+_PRETRAIN = _arm("pretrain_finetune", "synthetic", augmented=AUGMENTATION, rank="key", **_PRETRAINED)
+_PRETRAIN_BRIEFLY = _arm(
+    "pretrain_finetune",
+    "synthetic",
+    name="pretrain_finetune+randaugment",
+    augmented=_RAND_AUGMENTED,
+    is_searched=True,
+    **_BRIEFLY_PRETRAINED,
+)
+_MIXUP = _arm("mixup", "synthetic", augmented=AUGMENTATION)
 
 ARMS = (
     # Cheap remedies without augmentation, as S3 trains.
@@ -107,28 +125,15 @@ ARMS = (
     # Synthetic images: as S3 and S1 use them, then together with the best of the cheap remedies.
     _arm("combined", "synthetic"),
     _arm("pretrain_finetune", "synthetic", loss="cross_entropy"),
-    _arm("pretrain_finetune", "synthetic", augmented=AUGMENTATION, rank="key", **_PRETRAINED),
-    _arm(
-        "pretrain_finetune",
-        "synthetic",
-        name="pretrain_finetune+randaugment",
-        augmented=_RAND_AUGMENTED,
-        **_BRIEFLY_PRETRAINED,
-    ),
+    _PRETRAIN,
+    _PRETRAIN_BRIEFLY,
     _arm("combined", "synthetic", augmented=AUGMENTATION, rank="key", loss="balanced_softmax", most=3.0),
     _arm("regularizer", "synthetic", augmented=AUGMENTATION),
-    _arm("mixup", "synthetic", augmented=AUGMENTATION),
+    _MIXUP,
     # Controls: the same without synthetic images, with wrong labels, without real images.
-    _arm("pretrain_finetune", "control", augmented=AUGMENTATION, rank="key", is_twin=True, **_PRETRAINED),
-    _arm(
-        "pretrain_finetune",
-        "control",
-        name="pretrain_finetune+randaugment",
-        augmented=_RAND_AUGMENTED,
-        is_twin=True,
-        **_BRIEFLY_PRETRAINED,
-    ),
-    _arm("mixup", "control", augmented=AUGMENTATION, is_twin=True, rank="further"),
+    _twin_of(_PRETRAIN),
+    _twin_of(_PRETRAIN_BRIEFLY),
+    _twin_of(_MIXUP, rank="further"),
     _arm("shuffled_synthetic", "control", augmented=AUGMENTATION, of="pretrain_finetune", options=_PRETRAINED),
     _arm("synthetic_only", "control", augmented=AUGMENTATION, rank="key"),
 )

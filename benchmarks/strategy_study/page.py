@@ -148,8 +148,16 @@ def _how(table: StudyTable, protocol: Protocol, measured: Sequence[Measured], co
         f"steps of {training.batch_size} images at a peak rate of {training.learning_rate:g}, pretraining counted. "
         "Split, order, initial weights and generator move with the seed. "
         f"`{generator.name}` is trained once a seed ({generator.steps:,} steps of {generator.batch_size}){cost} and "
-        f"gives {protocol.per_class:,} images a class to all arms of the seed. No arm's settings were searched for."
+        f"gives {protocol.per_class:,} images a class to all arms of the seed. {_searched(measured)}"
     )
+
+
+def _searched(measured: Sequence[Measured]) -> str:
+    """Whose settings are the best of several, and so have had more done for them than the others'."""
+    names = ", ".join(f"`{one.arm.name}`" for one in measured if one.arm.is_searched and not one.arm.is_twin)
+    if not names:
+        return "No arm's settings were searched for."
+    return f"The settings of {names} were chosen on held-out training images; no other arm's were searched for."
 
 
 def _judges(protocol: Protocol) -> str:

@@ -197,6 +197,7 @@ def test_the_tables_have_what_was_agreed_on(tmp_path: Path) -> None:
     assert 0 <= main["low"] < 1.0 and main["high"] == 1.0
     text = section(HIGH, PROTOCOL, rows_of(records), "the command")
     assert "`the command`" in text and "47.6%" in text and "Over one seed" in text
+    assert "No arm's settings were searched for." in text
     assert next(line for line in text.splitlines() if f"| `{MAIN}`" in line).count("|") == 12
 
 
@@ -330,4 +331,8 @@ def test_a_study_of_another_budget_has_a_table_of_its_own(tmp_path: Path) -> Non
     command.main([HIGH.name, "--tables-only", "--steps", "15000", "--docs", str(tmp_path)])
     (table,) = json.loads((tmp_path / "results.json").read_text())["tables"]
     assert table["name"] == f"{HIGH.name}-15000-steps"
-    assert f"## {HIGH.title}, 15,000 steps" in (tmp_path / "results.md").read_text()
+    page = (tmp_path / "results.md").read_text()
+    assert f"## {HIGH.title}, 15,000 steps" in page
+    # It names its few arms, and the one whose settings are not as they come.
+    assert "--steps 15000 --only balanced_softmax+randaugment+augmentation pretrain_finetune+randaugment" in page
+    assert "The settings of `pretrain_finetune+randaugment+augmentation` were chosen on held-out" in page
