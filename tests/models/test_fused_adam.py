@@ -51,11 +51,16 @@ def test_sparse_gradients_change_their_rows_as_keras_does():
     np.testing.assert_array_equal(trained(FusedAdam), trained(keras.optimizers.Adam))
 
 
-def test_the_update_of_a_variable_is_one_operation():
-    variable = keras.Variable(np.zeros(3, np.float32))
+def test_the_update_of_a_variable_is_one_operation_and_what_all_share_is_computed_once():
+    variables = [keras.Variable(np.zeros(3, np.float32)) for _ in range(3)]
     optimizer = FusedAdam(0.1)
-    optimizer.build([variable])
-    graph = tf.function(lambda g: optimizer.apply_gradients([(g, variable)])).get_concrete_function(tf.zeros(3)).graph
+    optimizer.build(variables)
+
+    def step(gradient):
+        optimizer.apply_gradients([(gradient, variable) for variable in variables])
+
+    graph = tf.function(step).get_concrete_function(tf.zeros(3)).graph
     kinds = [operation.type for operation in graph.get_operations()]
-    assert kinds.count("ResourceApplyAdam") == 1
+    assert kinds.count("ResourceApplyAdam") == 3
     assert kinds.count("AssignSubVariableOp") == 0
+    assert kinds.count("Pow") == 2

@@ -86,9 +86,9 @@ class Diffusion(ConditionalGenerator):
         logs = super().train_step(data)
         now = ops.shape(data[0])[0] * tf.distribute.get_strategy().num_replicas_in_sync
         seen = (ops.cast(self.step, "int32") - 1) * now
-        decay = average_decay(now, seen, self.options.half_life_images, self.options.ramp_up)
+        pace = 1.0 - average_decay(now, seen, self.options.half_life_images, self.options.ramp_up)
         for average, weight in zip(self.average.weights, self.network.weights, strict=True):
-            average.assign(average + (1.0 - decay) * (weight - average))
+            average.assign_add(pace * (weight - average))
         return logs
 
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:

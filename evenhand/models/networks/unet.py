@@ -109,14 +109,15 @@ class GroupNormalization(keras.layers.Layer):
         values = ops.cast(maps, "float32")
         mean = self._of_groups(ops.mean(values, axis=(1, 2)))
         variance = ops.maximum(self._of_groups(ops.mean(ops.square(values), axis=(1, 2))) - ops.square(mean), 0.0)
-        scale = ops.cast(self.scale, "float32") * ops.rsqrt(variance + self.epsilon)
-        offset = ops.cast(self.offset, "float32") - mean * scale
-        return ops.cast(values * scale[:, None, None, :] + offset[:, None, None, :], self.compute_dtype)
+        by_group = (self.groups, maps.shape[-1] // self.groups)
+        scale = ops.reshape(ops.cast(self.scale, "float32"), by_group) * ops.rsqrt(variance + self.epsilon)
+        offset = ops.reshape(ops.cast(self.offset, "float32"), by_group) - mean * scale
+        of_maps = (-1, 1, 1, maps.shape[-1])
+        return ops.cast(values * ops.reshape(scale, of_maps) + ops.reshape(offset, of_maps), self.compute_dtype)
 
     def _of_groups(self, values: Tensor) -> Tensor:
-        channels = values.shape[-1]
-        means = ops.mean(ops.reshape(values, (-1, self.groups, channels // self.groups)), axis=-1)
-        return ops.repeat(means, channels // self.groups, axis=-1)
+        """float32[n, channels] -> float32[n, groups, 1], their means."""
+        return ops.mean(ops.reshape(values, (-1, self.groups, values.shape[-1] // self.groups)), axis=-1, keepdims=True)
 
 
 class Frequencies(keras.layers.Layer):

@@ -28,6 +28,6 @@ class WeightAverage(keras.layers.Layer):
     def follow(self, network: keras.Model, step: keras.Variable) -> None:
         """Moves the average towards `network`, after training step number `step` (from 0)."""
         done = ops.cast(step, "float32")
-        decay = ops.minimum(self.decay, (1.0 + done) / (10.0 + done))
+        pace = 1.0 - ops.minimum(self.decay, (1.0 + done) / (10.0 + done))
         for average, weight in zip(self.network.weights, network.weights, strict=True):
-            average.assign(average + (1.0 - decay) * (ops.cast(weight, average.dtype) - average))
+            average.assign_add(pace * (ops.cast(weight, average.dtype) - average))

@@ -6,10 +6,33 @@ of 243 small variables (EfficientNetV2-B0) they were a third of what is traced a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+
+class OncePerStep:
+    """Tensors that all variables of a step share, made when the first of them asks.
+
+    A device of several has its own: they are told apart by the tensor of the rate that the device was given.
+    """
+
+    def __init__(self) -> None:
+        # The rate stands beside what was made, so that no other tensor takes its identity.
+        self._made: dict[Hashable, tuple[Any, Any]] = {}
+
+    def clear(self) -> None:
+        """Forgets all, since a tensor belongs to one trace."""
+        self._made.clear()
+
+    def get(self, rate: Any, name: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` gave at the first call with this rate and name."""
+        key = (id(rate), name)
+        if key not in self._made:
+            self._made[key] = (rate, make())
+        return self._made[key][1]
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -20,6 +43,23 @@ class FusedAdam(keras.optimizers.Adam):
     Keras' way.
     """
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._shared = OncePerStep()
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        """Updates all variables.
+
+        Args:
+          grads: a gradient of each variable, or None.
+          trainable_variables: in the order of the gradients; None for those that the optimizer was built with.
+        """
+        self._shared.clear()
+        try:
+            super().apply(grads, trainable_variables)
+        finally:
+            self._shared.clear()
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates a variable and its moments.
 
@@ -29,19 +69,34 @@ class FusedAdam(keras.optimizers.Adam):
           learning_rate: scalar.
         """
         if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
-            super().update_step(gradient, variable, learning_rate)
+            super().update_step(gradient, variable, self.rate_for(variable, learning_rate))
             return
         index, dtype = self._get_variable_index(variable), variable.dtype
-        step = tf.cast(self.iterations + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
-            beta1_power=tf.pow(tf.cast(self.beta_1, dtype), step),
-            beta2_power=tf.pow(tf.cast(self.beta_2, dtype), step),
-            lr=tf.cast(learning_rate, dtype),
-            beta1=tf.cast(self.beta_1, dtype),
-            beta2=tf.cast(self.beta_2, dtype),
-            epsilon=tf.cast(self.epsilon, dtype),
+            lr=tf.cast(self.rate_for(variable, learning_rate), dtype),
             grad=tf.cast(gradient, dtype),
+            **self._shared.get(learning_rate, ("scalars", dtype), lambda: self._scalars(dtype)),
         )
+
+    def rate_for(self, variable: Any, learning_rate: Any) -> Any:  # noqa: ARG002 - for optimizers of several rates
+        """The rate of a variable, by default that of all.
+
+        Args:
+          variable: the variable, or a replica's part of it.
+          learning_rate: scalar.
+        """
+        return learning_rate
+
+    def _scalars(self, dtype: Any) -> dict[str, Any]:
+        step = tf.cast(self.iterations + 1, dtype)
+        beta_1, beta_2, epsilon = (tf.cast(value, dtype) for value in (self.beta_1, self.beta_2, self.epsilon))
+        return {
+            "beta1_power": tf.pow(beta_1, step),
+            "beta2_power": tf.pow(beta_2, step),
+            "beta1": beta_1,
+            "beta2": beta_2,
+            "epsilon": epsilon,
+        }

@@ -62,7 +62,11 @@ class StagedAdam(FusedAdam):
         """The present factor of a variable."""
         return float(to_array(self._factors[self._stages[self._get_variable_index(variable)]]))
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Adam's update at the variable's own rate."""
-        factor = self._factors[self._stages[self._get_variable_index(variable)]]
-        super().update_step(gradient, variable, learning_rate * keras.ops.convert_to_tensor(factor))
+    def rate_for(self, variable: Any, learning_rate: Any) -> Any:
+        """The schedule's rate times the factor of the variable's stage."""
+        stage = self._stages[self._get_variable_index(variable)]
+
+        def scaled() -> Any:
+            return learning_rate * keras.ops.convert_to_tensor(self._factors[stage])
+
+        return self._shared.get(learning_rate, ("rate of stage", stage), scaled)
