@@ -114,10 +114,10 @@ def test_any_steps_per_execution_gives_the_same_weights() -> None:
         np.testing.assert_allclose(expected, actual, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "options"), [("cgan", {"variant": "mlp_cgan_relu"}), ("bagan", {"warm_up_steps": 5})])
-def test_an_interruption_within_an_execution_changes_no_bit(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+def test_an_interruption_within_an_execution_changes_no_bit(tmp_path: Path) -> None:
     def run(steps: int, state_dir: Path | None = None) -> Any:
-        config = Generator(name=name, steps=steps, batch_size=8, options=options, monitor=None)
+        # With a milestone amid an execution, too.
+        config = Generator(name="bagan", steps=steps, batch_size=8, options={"warm_up_steps": 5}, monitor=None)
         return train_generator(table(), config, device=Device(steps_per_execution=4), state_dir=state_dir)
 
     whole = run(12)

@@ -93,6 +93,7 @@ def test_two_workers_train_one_model_as_two_devices_of_one_machine_do() -> None:
     np.testing.assert_allclose(first["averages"], second["averages"], rtol=0.05)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_alone_trains_as_one_device_does() -> None:
     alone = told(worker(free_addresses(1), 0))
     single = told(start("none", 1))

@@ -40,11 +40,18 @@ CONFIG = {
 }
 
 
+OWN = "from evenhand.models.generators.cgan import JUDGES_IMAGES, Options, build\n"
+"""A generator of one's own, which every process of a run finds in the current folder."""
+
+
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("filtered")
-    (folder / "filtered.yaml").write_text(yaml.safe_dump(CONFIG))
-    done = evenhand("run", folder / "filtered.yaml", "--output", folder / "run")
+    own = {**CONFIG["generator"], "name": "studio.own"}  # type: ignore[dict-item]
+    (folder / "filtered.yaml").write_text(yaml.safe_dump({**CONFIG, "generator": own}))
+    (folder / "studio").mkdir()
+    (folder / "studio" / "own.py").write_text(OWN)
+    done = evenhand("run", "filtered.yaml", "--output", "run", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "run"
 
@@ -64,6 +71,11 @@ def test_counts_of_what_went_stand_in_the_result(output: Path) -> None:
     assert [row.synthetic for row in result.data.classes] == [15, 15]
     assert result.audit is not None and sum(row.synthetic for row in result.audit.per_class) == 30
     assert result.generator is not None and result.generator.scores["num_synthetic"] == 30
+
+
+def test_a_generator_of_ones_own_runs_from_the_current_folder(output: Path) -> None:
+    result = Result.load(output)
+    assert result.generator is not None and result.generator.name == "studio.own"
 
 
 def test_scores_go_by_the_baseline_where_it_is_the_extractor(output: Path) -> None:

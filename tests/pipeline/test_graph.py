@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ from evenhand.config import RunConfig
 from evenhand.data.decode import encode_png
 from evenhand.pipeline.graph import create_pipeline
 from evenhand.pipeline.plan import plan
-from evenhand.report.result import Result
 
 TINY = {"classifier": {"name": "cnn"}, "training": {"steps": 4}}
 
@@ -125,23 +122,6 @@ def test_other_images_in_the_given_folder_are_another_generator(tmp_path: Path) 
     (tmp_path / "0" / "b.png").write_bytes(encode_png(np.ones((8, 8, 1), np.uint8)))
     after = parameters(given)
     assert {node for node in after if before[node] != after[node]} == {"GeneratorTrainer"}
-
-
-def test_a_generator_of_ones_own_runs_from_the_current_folder(tmp_path: Path) -> None:
-    (tmp_path / "studio").mkdir()
-    (tmp_path / "studio" / "grey.py").write_text(GENERATOR)
-    settings = ["strategies=[baseline, pretrain_finetune]", "generator.name=studio.grey", "data.validate=false"]
-    small = ["classifier.name=cnn", "training.steps=4", "synthetic.per_class=3", "data.image_size=8"]
-    assignments = [word for setting in settings + small for word in ("--set", setting)]
-    done = subprocess.run(
-        [sys.executable, "-m", "evenhand.cli", "run", "digits", *assignments, "--output", "run"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert Result.load(tmp_path / "run").generator.name == "studio.grey"
 
 
 OWN_CODE = {
