@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pydantic import ValidationError
+
 from evenhand import registry
 from evenhand.config import Evaluation, OwnTraining, RunConfig, Strategy
-from evenhand.errors import UserError
+from evenhand.errors import UserError, plain_words
 from evenhand.models.matched import matched_phases, shuffled_phases
 from evenhand.models.phase import Phase
 from evenhand.models.strategies._options import strategy_options
@@ -61,11 +63,24 @@ def strategy_phases(strategy: Strategy) -> tuple[Phase, ...]:
     """The phases of a configured strategy.
 
     Raises:
-      UserError: if its options are not what the strategy takes.
+      UserError: if its options are not what the strategy takes, contradict each other, or have no effect.
     """
     module = registry.load("models.strategies", strategy.name)
-    options = strategy_options(strategy.name, strategy.options, f"strategies.{strategy.name}.options")
-    phases: tuple[Phase, ...] = module.phases(options)
+    where = f"strategies.{strategy.name}.options"
+    options = strategy_options(strategy.name, strategy.options, where)
+    try:
+        phases: tuple[Phase, ...] = module.phases(options)
+    except ValidationError as error:
+        # Any other error is a defect of the module, no matter of its options.
+        if error.errors()[0]["type"] != "value_error":
+            raise
+        raise UserError(where, plain_words(error.errors()[0]["msg"]), "change one of these options") from error
+    if hasattr(module, "fit") and any(phase.post_hoc_adjustment for phase in phases):
+        raise UserError(
+            f"{where}.post_hoc_adjustment",
+            "changes the last layer of a network, of which scikit-learn is given the features below it",
+            "leave it out",
+        )
     return phases
 
 

@@ -34,6 +34,12 @@ class Loss(Choice):
         return {"name": self.name, "options": self.options} if self.options else self.name
 
     @property
+    def goes_by_counts(self) -> bool:
+        """Whether it treats rare classes otherwise than common ones, and so learns another prior than its images'."""
+        terms = self.terms(np.array([100.0, 1.0]))
+        return bool(np.ptp(terms.log_prior) or np.ptp(terms.weights))
+
+    @property
     def _module(self) -> Any:
         return registry.load("models.classifier_losses", self.name)
 
@@ -70,6 +76,9 @@ class Phase(Section):
       max_norm: bound on the norm of each class's weights in the last layer, as a multiple of their mean norm when the
         phase begins.
       head_norm_power: tau; at the end each class's weights are divided by their norm to this power.
+      post_hoc_adjustment: tau; at the end each class's logit is lowered by tau times the log of its share of the
+        images, as the loss sees them: by the phase's sampling, blend and mixing (Menon et al., 2021, equation 9). It is
+        for a strategy's last phase. What looks at validation on the way sees the network before it.
       stops: `never` where early stopping leaves the phase alone, as it does one on synthetic images, which have no
         validation split: so the twin of such a phase trains as long.
     """
@@ -89,6 +98,7 @@ class Phase(Section):
     weight_decay: float | None = Field(None, gt=0.0)
     max_norm: float | None = Field(None, gt=0.0)
     head_norm_power: float | None = Field(None, gt=0.0, le=2.0)
+    post_hoc_adjustment: float | None = Field(None, gt=0.0, le=10.0)
     stops: Literal["never"] | None = None
 
     @model_validator(mode="after")
@@ -101,6 +111,28 @@ class Phase(Section):
             raise ValueError("images of a balanced pool are drawn as they come (sampling: instance)")
         if self.labels is not None and self.on == "real":
             raise ValueError("the labels of real images are never shuffled")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_prior_to_adjust(self) -> Phase:
+        if self.post_hoc_adjustment is None:
+            return self
+        if self.loss.goes_by_counts:
+            raise ValueError(
+                f"the loss {self.loss.name} corrects for the class counts already, so that post_hoc_adjustment would "
+                "do it twice"
+            )
+        if self.head_norm_power is not None:
+            raise ValueError(
+                "evening out the norms of the last layer corrects for the class counts already, so that "
+                "post_hoc_adjustment would do it twice"
+            )
+        # Synthetic images are a means to see every class alike, and their real-only twin draws classes so.
+        if self.on == "synthetic" or self.sampling in ("balanced", "undersample"):
+            raise ValueError(
+                "post_hoc_adjustment changes nothing where the last phase draws every class alike, as no class prior "
+                "is learned"
+            )
         return self
 
     @property

@@ -22,7 +22,7 @@ from evenhand.models.training import checkpoint
 from evenhand.models.training.classification import SharedClassifier, Weights, shared_classifier
 from evenhand.models.training.classifier_callbacks import Log
 from evenhand.models.training.device import check_batch_size, make_deterministic
-from evenhand.models.training.head import normalise_head
+from evenhand.models.training.head import check_head, finish_head
 from evenhand.models.training.identity import training_identity
 from evenhand.models.training.layer_rates import stage_rates
 from evenhand.models.training.observers import Observers
@@ -198,8 +198,7 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
     settings = {"task": task, "seed": seed, "steps": steps, "phase": phase.model_dump(mode="json")}
     observers.write_hparams(settings | config.model_dump(mode="json"))
     observers.keep_best()
-    if phase.head_norm_power is not None:
-        normalise_head(shared.network, phase.head_norm_power)
+    finish_head(shared.network, phase, draws.class_counts(phase.mixing))
     return ClassifierRun(
         weights=shared.weights,
         class_names=images.class_names,
@@ -266,6 +265,7 @@ def _start(
     base_model: Path | None,
 ) -> None:
     """Puts the shared network at the beginning of the phase."""
+    check_head(shared.network, phase)
     shared.reset(seed)
     peak = config.training.learning_rate * phase.learning_rate
     shared.rate.set(peak, warm_up=round(_WARM_UP_SHARE * steps), steps=steps)

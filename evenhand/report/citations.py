@@ -33,6 +33,7 @@ METHODS = {
     "balanced_softmax": ("ren2020balanced",),
     "focal": ("lin2017focal",),
     "logit_adjustment": ("menon2021logit",),
+    "post_hoc_adjustment": ("menon2021logit",),
     "deferred": ("cao2019ldam",),
     "weight_balance": ("alshammari2022weight",),
     "retrain_head": ("kang2020decoupling",),
@@ -48,7 +49,7 @@ METHODS = {
     "combined": (_HANDSHAPES, _ENDOSCOPY),
     "synthetic_only": (_HANDSHAPES,),
 }
-"""Keys of the papers of strategies and losses."""
+"""Keys of the papers of strategies, losses and settings of a phase."""
 
 SCORES = {
     "fid": "heusel2017fid",
@@ -86,7 +87,8 @@ def _keys(result: Result) -> Iterator[str]:
     for name, strategy in result.strategies.items():
         yield from METHODS.get(name, ())
         for phase in strategy.phases:
-            for value in phase.values():
+            for setting, value in phase.items():
+                yield from METHODS.get(setting, ()) if value else ()
                 # A loss or a mixing stands in a phase as its name, or as an object with its name.
                 used = value.get("name") if isinstance(value, dict) else value
                 yield from METHODS.get(used, ()) if isinstance(used, str) else ()

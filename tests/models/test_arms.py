@@ -111,13 +111,13 @@ def test_an_unknown_option_of_a_strategy_names_the_field() -> None:
             "randaugment",
             {"augmentation": {}},
             "randaugment.options.augmentation: is an option of others, not of this one; "
-            "it takes loss, sampling, mixing, operations, magnitude.",
+            "it takes post_hoc_adjustment, loss, sampling, mixing, operations, magnitude.",
         ),
         (
             "cutmix",
             {"mixing": {}},
             "cutmix.options.mixing: is an option of others, not of this one; "
-            "it takes loss, sampling, augmentation, alpha, probability.",
+            "it takes post_hoc_adjustment, loss, sampling, augmentation, alpha, probability.",
         ),
         (
             "smote_svm",

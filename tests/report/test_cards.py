@@ -119,6 +119,16 @@ def test_what_is_cited_is_what_was_used(result: Result) -> None:
     assert text.count("\n@") == len(keys)
 
 
+def test_a_setting_of_a_phase_has_its_paper(result: Result) -> None:
+    def keys(adjustment: float | None) -> list[str]:
+        phase = {"on": "real", "loss": "cross_entropy", "post_hoc_adjustment": adjustment}
+        strategy = result.strategies["baseline"].model_copy(update={"phases": (phase,)})
+        return cited(result.model_copy(update={"strategies": {"baseline": strategy}}))
+
+    assert "menon2021logit" in keys(1.0)
+    assert "menon2021logit" not in keys(None)
+
+
 @pytest.mark.parametrize(("seeds", "used"), [((0,), "newcombe1998improved"), ((0, 1), "gallas2006oneshot")])
 def test_the_statistics_that_are_cited_are_those_of_the_run(
     make_evidence: Callable[..., Evidence], seeds: tuple[int, ...], used: str

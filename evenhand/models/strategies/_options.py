@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import Field
+
 from evenhand import registry
 from evenhand.config import Augmentation, Mixing, Section, parse_options
 from evenhand.models.phase import Loss, Phase
@@ -12,8 +14,30 @@ from evenhand.models.phase import Loss, Phase
 _KIND = "models.strategies"
 
 
-class CommonOptions(Section):
-    """What every strategy takes.
+class AdjustmentOptions(Section):
+    """What every strategy takes that trains a network.
+
+    Attributes:
+      post_hoc_adjustment: tau; after the last phase each class's logit is lowered by tau times its log prior, that of
+        the phase's images as they are drawn (see `Phase`). 1 takes out the whole prior, 0 adjusts nothing.
+    """
+
+    post_hoc_adjustment: float = Field(0.0, ge=0.0, le=10.0)
+
+    def apply_to(self, *phases: Phase) -> tuple[Phase, ...]:
+        """The phases with the options.
+
+        Raises:
+          ValueError: if the last phase learns no class prior that could be adjusted.
+        """
+        if not self.post_hoc_adjustment or not phases:
+            return phases
+        last = {**dict(phases[-1]), "post_hoc_adjustment": self.post_hoc_adjustment}
+        return *phases[:-1], Phase.model_validate(last)
+
+
+class CommonOptions(AdjustmentOptions):
+    """What nearly every strategy takes.
 
     Attributes:
       augmentation: of all its phases; None takes `training.augmentation`, and `{}` is none at all.
@@ -24,20 +48,26 @@ class CommonOptions(Section):
     mixing: Mixing | None = None
 
     def apply_to(self, *phases: Phase) -> tuple[Phase, ...]:
-        """The phases with the common options, where they do not set their own."""
-        return tuple(
-            phase.model_copy(
-                update={
-                    "augmentation": phase.augmentation or self.augmentation,
-                    "mixing": phase.mixing or self.mixing,
-                }
+        """The phases with the common options, where they do not set their own.
+
+        Raises:
+          ValueError: see `AdjustmentOptions`.
+        """
+        return super().apply_to(
+            *(
+                phase.model_copy(
+                    update={
+                        "augmentation": phase.augmentation or self.augmentation,
+                        "mixing": phase.mixing or self.mixing,
+                    }
+                )
+                for phase in phases
             )
-            for phase in phases
         )
 
 
 class LossOptions(CommonOptions):
-    """What every strategy takes that does not stand for a loss itself.
+    """What nearly every strategy takes that does not stand for a loss itself.
 
     Attributes:
       loss: a name from `registry.names("models.classifier_losses")`, or `{name: …, options: {…}}`.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from evenhand.config import Section
 from evenhand.models.phase import Phase
+from evenhand.models.strategies._options import AdjustmentOptions
 
 
-class Options(Section):
-    """There is nothing to choose."""
+class Options(AdjustmentOptions):
+    """The option that all networks have; with it, all strategies are measured against the adjusted network."""
 
 
 def phases(options: Options) -> tuple[Phase, ...]:
     """One phase on the real images."""
-    del options
-    return (Phase(on="real"),)
+    return options.apply_to(Phase(on="real"))

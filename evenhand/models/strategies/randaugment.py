@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from evenhand.config import Augmentation, Mixing, RandAugment, Section
+from evenhand.config import Augmentation, Mixing, RandAugment
 from evenhand.models.phase import Loss, Phase
+from evenhand.models.strategies._options import AdjustmentOptions
 
 
-class Options(Section):
+class Options(AdjustmentOptions):
     """Options of the strategy.
 
     Attributes:
@@ -39,4 +40,4 @@ def phases(options: Options) -> tuple[Phase, ...]:
         augmentation=augmentation,
         mixing=options.mixing,
     )
-    return (phase,)
+    return options.apply_to(phase)
