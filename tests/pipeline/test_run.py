@@ -154,6 +154,18 @@ def test_a_second_identical_run_is_served_from_the_cache(tiny_run: TinyRun) -> N
     assert Result.load(tiny_run.output) == before
 
 
+def test_serving_takes_encoded_images_of_any_size(tiny_run: TinyRun) -> None:
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(RunFolder(tiny_run.output).model))
+    noise = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    encoded = [tf.io.encode_jpeg(noise).numpy(), tf.io.encode_png(noise[:9, :11]).numpy()]
+    answer = model.signatures["serving_default"](image_bytes=tf.constant(encoded))
+    assert answer["probabilities"].shape == (2, 10)
+    np.testing.assert_allclose(tf.reduce_sum(answer["probabilities"], axis=1), 1.0, atol=1e-5)
+    assert [int(name) for name in answer["class_name"].numpy()] == list(answer["class_index"].numpy())
+
+
 def test_editing_a_strategy_retrains_only_that_strategy_and_a_missed_minimum_nothing(tiny_run: TinyRun) -> None:
     strategies = "[baseline, oversample, {name: pretrain_finetune, options: {loss: cross_entropy}}]"
     again = evenhand("run", tiny_run.config, "--set", f"strategies={strategies}", "--output", tiny_run.output)
@@ -168,15 +180,3 @@ def test_editing_a_strategy_retrains_only_that_strategy_and_a_missed_minimum_not
     assert "evaluation.minimum" in gated.stderr and "Traceback" not in gated.stderr
     assert not {state for node, state in _stage_states(gated.stdout).items() if "Trainer" in node} - {"cached"}
     assert set(Result.load(tiny_run.output).strategies) == set(ARMS)
-
-
-def test_serving_takes_encoded_images_of_any_size(tiny_run: TinyRun) -> None:
-    import tensorflow as tf
-
-    model = tf.saved_model.load(str(RunFolder(tiny_run.output).model))
-    noise = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
-    encoded = [tf.io.encode_jpeg(noise).numpy(), tf.io.encode_png(noise[:9, :11]).numpy()]
-    answer = model.signatures["serving_default"](image_bytes=tf.constant(encoded))
-    assert answer["probabilities"].shape == (2, 10)
-    np.testing.assert_allclose(tf.reduce_sum(answer["probabilities"], axis=1), 1.0, atol=1e-5)
-    assert [int(name) for name in answer["class_name"].numpy()] == list(answer["class_index"].numpy())
