@@ -12,6 +12,7 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from sklearn.metrics import balanced_accuracy_score
 
+from evenhand.errors import UserError
 from evenhand.pipeline.layout import RunFolder
 from evenhand.report.predictions import read_predictions
 from evenhand.report.result import Result
@@ -180,3 +181,5 @@ def test_editing_a_strategy_retrains_only_that_strategy_and_a_missed_minimum_not
     assert "evaluation.minimum" in gated.stderr and "Traceback" not in gated.stderr
     assert not {state for node, state in _stage_states(gated.stdout).items() if "Trainer" in node} - {"cached"}
     assert set(Result.load(tiny_run.output).strategies) == set(ARMS)
+    with pytest.raises(UserError, match="this run made no pushed model"):
+        _ = RunFolder(tiny_run.output).model
