@@ -67,8 +67,15 @@ def test_any_augmentation_is_one_line_for_any_strategy(name):
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"baseline", "cutmix", "smote_svm", "shuffled_synthetic"}))
 def test_any_mixing_is_one_line_for_any_strategy(name):
-    mixing = Mixing(kind="cutmix", alpha=1.0)
+    mixing = Mixing(kind="cutmix", alpha=1.0, pairs="any")
     assert {phase.mixing for phase in phases(name, mixing=mixing)} == {mixing}
+
+
+def test_mixup_mixes_real_with_synthetic_images_unless_pairs_are_given():
+    [mixed] = phases("mixup", mixing={"alpha": 0.4})
+    assert mixed.mixing == Mixing(alpha=0.4, pairs="across")
+    [mixed] = phases("mixup", mixing={"pairs": "any"})
+    assert mixed.mixing == Mixing(pairs="any")
 
 
 def test_what_the_cheap_strategies_do():
