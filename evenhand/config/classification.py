@@ -73,7 +73,8 @@ class Mixing(Section):
         2019).
       alpha: of the symmetric beta distribution of the proportions; 1 is uniform, less mixes less.
       probability: of an image to be mixed at all.
-      pairs: `any` two images of the batch, or `across`: one real and one synthetic, where the batch has both.
+      pairs: `any` two images of the batch, or `across`: one real and one synthetic, for strategies with a fixed share
+        of synthetic images in every batch.
     """
 
     kind: Literal["mixup", "cutmix"] = "mixup"

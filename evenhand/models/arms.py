@@ -12,7 +12,7 @@ from evenhand.config import Evaluation, OwnTraining, RunConfig, Strategy
 from evenhand.errors import UserError, plain_words
 from evenhand.models.matched import matched_phases, shuffled_phases
 from evenhand.models.phase import Phase
-from evenhand.models.strategies._options import strategy_options
+from evenhand.models.strategies._options import check_pairs, strategy_options
 
 MATCHED_SUFFIX = "_matched"
 BASELINE = Strategy(name="baseline")
@@ -81,6 +81,7 @@ def strategy_phases(strategy: Strategy) -> tuple[Phase, ...]:
             "changes the last layer of a network, of which scikit-learn is given the features below it",
             "leave it out",
         )
+    check_pairs(phases, where)
     return phases
 
 

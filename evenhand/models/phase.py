@@ -141,6 +141,11 @@ class Phase(Section):
         return self.on != "real"
 
     @property
+    def has_fixed_share(self) -> bool:
+        """Whether every batch holds the same share of images that join the others."""
+        return self.blend is not None and self.blend.share != "balance"
+
+    @property
     def may_stop_early(self) -> bool:
         """Whether `training.early_stopping` is for it."""
         return self.on != "synthetic" and self.stops is None

@@ -106,6 +106,24 @@ def test_an_unknown_option_of_a_strategy_names_the_field() -> None:
             {"options": {"loss": "focl"}},
             "shuffled_synthetic.options.options.loss: unknown name 'focl'; did you mean 'focal'.",
         ),
+        (
+            "combined",
+            {"mixing": {"pairs": "across"}},
+            "combined.options.mixing.pairs: across needs a fixed share of synthetic images in every batch, as mixup "
+            "and regularizer have, and there is none here; use any.",
+        ),
+        (
+            "oversample",
+            {"mixing": {"pairs": "across"}},
+            "oversample.options.mixing.pairs: across needs a fixed share of synthetic images in every batch, as mixup "
+            "and regularizer have, and there is none here; use any.",
+        ),
+        (
+            "shuffled_synthetic",
+            {"options": {"mixing": {"pairs": "across"}}},
+            "shuffled_synthetic.options.options.mixing.pairs: across needs a fixed share of synthetic images in every "
+            "batch, as mixup and regularizer have, and there is none here; use any.",
+        ),
         # What others take is no misspelt option of this one.
         (
             "randaugment",
@@ -131,6 +149,16 @@ def test_a_wrong_option_is_named_where_it_stands(name: str, options: dict[str, A
     with pytest.raises(UserError) as raised:
         plan_arms(config)
     assert str(raised.value) == f"strategies.{sentence}"
+
+
+def test_pairs_across_are_for_batches_with_a_fixed_share_of_synthetic_images() -> None:
+    across = {"options": {"mixing": {"pairs": "across"}}}
+    strategies = ["baseline", {"name": "mixup", **across}, {"name": "regularizer", **across}]
+    by_name = {arm.name: arm for arm in plan_arms(RunConfig.model_validate({"strategies": strategies}))}
+    for name in ("mixup", "regularizer"):
+        twin = by_name[str(by_name[name].matched)]
+        assert [phase.mixing for phase in twin.phases] == [phase.mixing for phase in by_name[name].phases]
+        assert twin.phases[0].mixing is not None and twin.phases[0].mixing.pairs == "across"
 
 
 def test_training_of_its_own_is_for_a_strategy_that_trains_a_network() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
 from evenhand import registry
 from evenhand.config import Augmentation, Mixing, Section, parse_options
+from evenhand.errors import UserError
 from evenhand.models.phase import Loss, Phase
 
 _KIND = "models.strategies"
@@ -88,6 +89,26 @@ def strategy_options(name: str, options: Mapping[str, Any], where: str) -> Any:
       UserError: see `parse_options`.
     """
     return parse_options(registry.load(_KIND, name).Options, options, where, elsewhere=_options_of_all())
+
+
+def check_pairs(phases: Sequence[Phase], where: str) -> None:
+    """Refuses pairs of a real and a synthetic image where no batch has a fixed share of both.
+
+    Args:
+      phases: of a strategy, all of them: what is asked for needs one phase that can do it.
+      where: the field of the strategy's options, e.g. `strategies.combined.options`.
+
+    Raises:
+      UserError: if pairs across are asked for, and no phase that has them can mix them.
+    """
+    across = [phase for phase in phases if phase.mixing is not None and phase.mixing.pairs == "across"]
+    if across and not any(phase.has_fixed_share for phase in across):
+        raise UserError(
+            f"{where}.mixing.pairs",
+            "across needs a fixed share of synthetic images in every batch, as mixup and regularizer have, and there "
+            "is none here",
+            "use any",
+        )
 
 
 def _options_of_all() -> Iterator[str]:

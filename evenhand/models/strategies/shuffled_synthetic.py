@@ -13,7 +13,7 @@ from evenhand.config import Section, Strategy
 from evenhand.errors import UserError
 from evenhand.models.matched import shuffled_phases
 from evenhand.models.phase import Phase
-from evenhand.models.strategies._options import strategy_options
+from evenhand.models.strategies._options import check_pairs, strategy_options
 
 IS_CONTROL = True
 
@@ -36,6 +36,7 @@ def phases(options: Options) -> tuple[Phase, ...]:
     registry.check("models.strategies", options.of, f"{field}.of")
     module = registry.load("models.strategies", options.of)
     own: tuple[Phase, ...] = module.phases(strategy_options(options.of, options.options, f"{field}.options"))
+    check_pairs(own, f"{field}.options")
     shuffled = shuffled_phases(own)
     if shuffled is None:
         raise UserError(f"{field}.of", f"{options.of} uses no synthetic images", "name a strategy that does")
