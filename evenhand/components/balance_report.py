@@ -32,7 +32,7 @@ from evenhand.report.filters_part import FiltersPart
 from evenhand.report.predictions import read_predictions, write_predictions
 from evenhand.report.result import FILE_NAME
 
-VERSION = "4"
+VERSION = "5"
 """Part of the cache key: raise it when the same evidence should give another result."""
 
 SAMPLES_PER_CLASS = 8

@@ -79,7 +79,8 @@ class Synthetic(Section):
     """How many synthetic images are drawn, and which of them are used.
 
     Attributes:
-      per_class: images of every class (S1 takes 1000), or `balance`: what each class lacks to the largest (S3).
+      per_class: images of every class (S1 takes 1000), or `balance`: what each class lacks to the largest (S3), which
+        is enough for `combined` alone.
       filter: which images are used; None: every image drawn.
       max_copy_share: share of the synthetic images that may be copies of training images; with more the run ends with
         exit code 3. None, or 1, for no gate.

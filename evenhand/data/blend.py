@@ -60,6 +60,24 @@ def num_second(batch_size: int, share: float) -> int:
     return second
 
 
+def lacking(counts: NDArray[np.integer], most: float | None = None) -> NDArray[np.int64]:
+    """How many images each class lacks to the largest.
+
+    Args:
+      counts: int[c], images of each class.
+      most: at most so many times a class's own images; None for no bound.
+
+    Returns:
+      int64[c].
+    """
+    found = counts.max() - counts
+    if most is not None:
+        # No class lacks more than as many times its own images as the largest class has.
+        bound = min(most, float(counts.max()))
+        found = np.minimum(found, np.floor(bound * counts).astype(np.int64))
+    return found.astype(np.int64)
+
+
 class Draws:
     """Which images the batches of a phase hold; the batch of a step is a pure function of the seed and the step.
 
@@ -199,29 +217,24 @@ def _filled(first: ImageTable, second: ImageTable, most: float | None) -> tuple[
 
     Where the second table has fewer images of a class than are lacking, they repeat, in order.
     """
-    counts = first.class_counts
-    lacking = counts.max() - counts
-    if most is not None:
-        # No class lacks more than as many times its own images as the largest class has.
-        bound = min(most, float(counts.max()))
-        lacking = np.minimum(lacking, np.floor(bound * counts).astype(np.int64))
+    wanted = lacking(first.class_counts, most)
     if second is not first:
-        _tell_repeats(second, lacking)
+        _tell_repeats(second, wanted)
     by_class = np.argsort(second.labels, kind="stable")
     ends = np.cumsum(second.class_counts)
     parts = [
-        np.resize(by_class[end - count : end], lack if count else 0)
-        for end, count, lack in zip(ends, second.class_counts, lacking, strict=True)
+        np.resize(by_class[end - count : end], want if count else 0)
+        for end, count, want in zip(ends, second.class_counts, wanted, strict=True)
     ]
     return len(first), np.concatenate(parts).astype(np.int64)
 
 
-def _tell_repeats(second: ImageTable, lacking: NDArray[np.integer]) -> None:
+def _tell_repeats(second: ImageTable, wanted: NDArray[np.integer]) -> None:
     counts = second.class_counts
     short = [
-        f"{name} ({count} of {lack})"
-        for name, count, lack in zip(second.class_names, counts, lacking, strict=True)
-        if count < lack
+        f"{name} ({count} of {want})"
+        for name, count, want in zip(second.class_names, counts, wanted, strict=True)
+        if count < want
     ]
     if short:
         _LOG.warning("synthetic images repeat, or are missing, in classes that lack more: %s", ", ".join(short))

@@ -13,6 +13,10 @@ def matched_phases(phases: tuple[Phase, ...], *, early_stopping: bool = False) -
     phase on both, real images drawn so stand in for the synthetic ones, in the same shares and with the same weight;
     where those fill the classes up to balance, real ones repeat to fill them up.
 
+    All this asks for synthetic images of every class, or of every class that lacks some. What a config alone would
+    leave without any is refused (`models.preflight`); a class that filters left without any is told in the result
+    (`report.missing_classes`), as a twin that followed them would depend on synthetic images.
+
     Args:
       phases: of the strategy.
       early_stopping: whether the run stops early: never in a phase on synthetic images alone, nor then in its twin.

@@ -15,6 +15,7 @@ from evenhand.evaluation.repeats import mean_scores
 from evenhand.report.audit_part import AuditPart
 from evenhand.report.comparison_part import ComparisonPart
 from evenhand.report.filters_part import FiltersPart
+from evenhand.report.missing_classes import missing_classes
 from evenhand.report.predictions import Predictions
 from evenhand.report.result import GeneratorPart, Result
 from evenhand.report.strategy_measures import comparison_measures, predicted_classes, strategy_measures
@@ -125,7 +126,7 @@ def build_result(evidence: Evidence) -> Result:
         "versions": {},
         "seconds": {},
         "data": _data(evidence),
-        "generator": _generator(evidence.generator),
+        "generator": _generator(evidence),
         "audit": evidence.audit,
         "filters": evidence.filters,
         "verdict": "",
@@ -135,10 +136,18 @@ def build_result(evidence: Evidence) -> Result:
     return result.model_copy(update={"verdict": verdict(result)})
 
 
-def _generator(known: Mapping[str, Any] | None) -> GeneratorPart | None:
+def _generator(evidence: Evidence) -> GeneratorPart | None:
+    known = evidence.generator
     if known is None:
         return None
-    return GeneratorPart(**{**known, "history": tuple(_thinned(known.get("history", ())))})
+    missing = missing_classes(
+        evidence.class_names,
+        evidence.train_counts,
+        evidence.synthetic_counts,
+        {name: one.phases for name, one in evidence.strategies.items() if one.matched is not None},
+    )
+    findings = (*known.get("findings", ()), *missing)
+    return GeneratorPart(**{**known, "findings": findings, "history": tuple(_thinned(known.get("history", ())))})
 
 
 def _data(evidence: Evidence) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class GeneratorPart(_Part):
     step: Count | None = None
     """Training step of the weights that drew the images; null if it was not watched while it trained."""
     findings: tuple[str, ...] = ()
-    """What is wrong with it, in words: collapsed classes, a discriminator that won."""
+    """What is wrong with it, in words: collapsed classes, a discriminator that won, classes without an image."""
     history: tuple[dict[str, float], ...] = ()
     """Logged values of its training, each with its `step`."""
 

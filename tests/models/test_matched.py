@@ -9,9 +9,12 @@ from evenhand import config_file, registry
 from evenhand.config import Augmentation
 from evenhand.data.blend import Blend
 from evenhand.data.image_table import ImageTable
+from evenhand.errors import UserError
 from evenhand.models.arms import plan_arms
 from evenhand.models.matched import matched_phases
 from evenhand.models.phase import Phase
+from evenhand.models.preflight import check_models
+from evenhand.models.sample_generator import plan
 from evenhand.models.train_classifier import phase_draws
 
 
@@ -45,13 +48,21 @@ def test_in_a_phase_on_both_real_images_stand_in_for_the_synthetic_ones():
     assert matched_phases((mixed,)) == (Phase(on="real", blend=blend, sampling="sqrt", loss="focal"),)
 
 
-def test_a_twin_sees_the_same_law_of_labels():
+@pytest.mark.parametrize("per_class", [30, 5, "balance"])
+def test_a_twin_sees_the_same_law_of_labels_as_every_arm_that_a_run_may_have(per_class):
     def table(counts):
         labels = np.repeat(np.arange(3), counts).astype(np.int32)
         return ImageTable(np.zeros((len(labels), 2, 2, 1), np.uint8), labels, labels.astype(str), tuple("abc"))
 
-    real, synthetic = table((12, 6, 2)), table((30, 30, 30))
+    counts = (12, 6, 2)
+    real, synthetic = table(counts), table(plan(per_class, counts))
+    allowed = []
     for name in ("regularizer", "mixup", "combined", "pretrain_finetune", "synthetic_only"):
+        try:
+            check_models(config_file.resolve({"strategies": ["baseline", name], "synthetic": {"per_class": per_class}}))
+        except UserError:
+            continue
+        allowed.append(name)
         module = registry.load("models.strategies", name)
         phases = module.phases(module.Options())
         for one, other in zip(phases, matched_phases(phases), strict=True):
@@ -61,6 +72,7 @@ def test_a_twin_sees_the_same_law_of_labels():
                 for phase, table in ((one, images), (other, real))
             ]
             np.testing.assert_allclose(*(law / law.sum() for law in laws))
+    assert len(allowed) == (1 if per_class == "balance" else 5)
 
 
 def test_a_twin_has_no_twin():
