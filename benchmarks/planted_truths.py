@@ -114,8 +114,7 @@ def _config(plant: Plant, folder: Path, strategies: Sequence[str], repeats: int)
         "name": "planted",
         "data": DATA,
         "generator": generators[plant],
-        # What classes lack is enough for `combined` alone; others ask for some of every class.
-        "synthetic": {"per_class": "balance" if set(strategies) == {"combined"} else 100, "max_copy_share": 0.1},
+        "synthetic": {"per_class": "balance", "max_copy_share": 0.1},
         "classifier": {"name": "cnn"},
         "training": {"steps": 300, "batch_size": 32},
         "strategies": ["baseline", *strategies],

@@ -13,9 +13,9 @@ def matched_phases(phases: tuple[Phase, ...], *, early_stopping: bool = False) -
     phase on both, real images drawn so stand in for the synthetic ones, in the same shares and with the same weight;
     where those fill the classes up to balance, real ones repeat to fill them up.
 
-    All this asks for synthetic images of every class, or of every class that lacks some. What a config alone would
-    leave without any is refused (`models.preflight`); a class that filters left without any is told in the result
-    (`report.missing_classes`), as a twin that followed them would depend on synthetic images.
+    All this asks for synthetic images of every class, or of every class that lacks some. One that has none, by a
+    filter or as the largest under `synthetic.per_class: balance`, is told in the result (`report.missing_classes`): a
+    twin that followed the synthetic images would depend on them.
 
     Args:
       phases: of the strategy.

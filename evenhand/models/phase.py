@@ -141,11 +141,6 @@ class Phase(Section):
         return self.on != "real"
 
     @property
-    def needs_every_class(self) -> bool:
-        """Whether it draws synthetic images of every class, rather than as many as a class lacks to the largest."""
-        return self.uses_synthetic and (self.blend is None or self.has_fixed_share)
-
-    @property
     def has_fixed_share(self) -> bool:
         """Whether every batch holds the same share of images that join the others."""
         return self.blend is not None and self.blend.share != "balance"

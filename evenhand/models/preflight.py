@@ -12,7 +12,6 @@ from evenhand.models import extractor_choice, outside_inputs
 from evenhand.models.arms import strategy_phases
 from evenhand.models.filter_chain import check_filters
 from evenhand.models.training.warm_up import check_steps
-from evenhand.named import listed
 
 
 def check_run(config: RunConfig) -> None:
@@ -33,8 +32,7 @@ def check_run(config: RunConfig) -> None:
 def check_models(config: RunConfig) -> None:
     """Validates options of generator, filters, extractor and classifier and looks for their files, building nothing.
 
-    Looks also whether there will be the synthetic images that the strategies need, whether batches are large enough
-    for them, and nodes can be distributed as is asked for.
+    Looks also whether batches are large enough for the strategies, and nodes can be distributed as is asked for.
 
     Raises:
       UserError: naming the field that is wrong.
@@ -60,7 +58,6 @@ def check_models(config: RunConfig) -> None:
         )
     if hasattr(classifier, "check_weights"):
         classifier.check_weights(weights)
-    _check_every_class(config)
     _check_shares(config)
     _check_distribution(config.device)
 
@@ -68,23 +65,6 @@ def check_models(config: RunConfig) -> None:
 def what_needs_validation(config: RunConfig) -> tuple[str, str]:
     """The field for which a search needs a validation image, and what to do else than to add some."""
     return ("tuning", "set it to null") if config.strategies else ("strategies", "name the strategies")
-
-
-def _check_every_class(config: RunConfig) -> None:
-    """Looks whether there will be synthetic images of the largest class, where strategies draw every class alike.
-
-    They would never draw it, but their matched arms would, so that the two would differ in more than the images.
-    """
-    if config.synthetic.per_class != "balance":
-        return
-    names = [one.name for one in config.strategies if any(p.needs_every_class for p in strategy_phases(one))]
-    if names or not config.strategies:
-        raise UserError(
-            "synthetic.per_class",
-            "balance gives no image of the largest class, and "
-            f"{listed(names) if names else 'what strategies: auto tries'} would draw synthetic images of every class",
-            "give a number, or let combined be the only strategy on synthetic images",
-        )
 
 
 def _check_shares(config: RunConfig) -> None:

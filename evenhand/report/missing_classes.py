@@ -20,8 +20,8 @@ def missing_classes(
 ) -> list[str]:
     """What cannot be said of strategies that had no synthetic image of a class, one sentence for each such set.
 
-    Filters may have left none, or a folder held none. A matched arm never reads synthetic images, so it cannot follow:
-    it draws real images of the class as before.
+    Filters may have left none, a folder held none, and `synthetic.per_class: balance` draws none of the largest class.
+    A matched arm never reads synthetic images, so it cannot follow: it draws real images of the class as before.
 
     Args:
       class_names: names of the c classes.

@@ -15,8 +15,6 @@ from evenhand.models.preflight import check_models, check_run
 from evenhand.models.training import device
 
 SMALL = {"classifier": {"name": "cnn"}, "training": {"batch_size": 8}}
-BALANCE = {"per_class": "balance"}
-SHUFFLED_COMBINED = {"name": "shuffled_synthetic", "options": {"of": "combined"}}
 
 
 def config(**sections: Any) -> RunConfig:
@@ -34,23 +32,6 @@ def config(**sections: Any) -> RunConfig:
         (
             {"strategies": ["baseline", "mixup"], "training": {"batch_size": 1}},
             "training.batch_size: 1 images cannot be shared 0.5 to 0.5, as mixup does; make it larger.",
-        ),
-        (
-            {"strategies": ["baseline", "combined", "mixup", "pretrain_finetune"], "synthetic": BALANCE},
-            "synthetic.per_class: balance gives no image of the largest class, and mixup and pretrain_finetune would "
-            "draw synthetic images of every class; give a number, or let combined be the only strategy on synthetic "
-            "images.",
-        ),
-        (
-            {"strategies": ["baseline", "combined", "shuffled_synthetic"], "synthetic": BALANCE},
-            "synthetic.per_class: balance gives no image of the largest class, and shuffled_synthetic would draw "
-            "synthetic images of every class; give a number, or let combined be the only strategy on synthetic images.",
-        ),
-        (
-            {"strategies": "auto", "budget": "1m", "synthetic": BALANCE},
-            "synthetic.per_class: balance gives no image of the largest class, and what strategies: auto tries would "
-            "draw synthetic images of every class; give a number, or let combined be the only strategy on synthetic "
-            "images.",
         ),
         (
             {"classifier": {"name": "cnn", "weights": "imagenet"}},
@@ -78,7 +59,6 @@ def test_what_no_machine_can_do_is_told_at_once(sections: dict[str, Any], senten
     [
         {"strategies": ["baseline", {"name": "regularizer", "options": {"synthetic_share": 0.1}}, "combined"]},
         {"strategies": ["baseline", "combined"], "training": {"batch_size": 1}},
-        {"strategies": ["baseline", "combined", SHUFFLED_COMBINED, "oversample"], "synthetic": BALANCE},
         {"classifier": {"name": "resnet50", "weights": "imagenet"}},
         {"device": {"distribution": "mirrored"}},
         {"device": {"distribution": "none", "steps_per_execution": 4}},

@@ -1,8 +1,7 @@
 """Fills every class up to the largest one with synthetic images and trains on all of them as they come (S2, S3).
 
 S2 also rotates and mirrors: `augmentation: {rotation: 90, flip: true}`. Take enough images, as a class that lacks more
-than it has synthetic ones repeats them: `synthetic.per_class: balance` draws just what is lacking, where no other
-strategy of the run uses synthetic images.
+than it has synthetic ones repeats them: `synthetic.per_class: balance` draws just what is lacking.
 """
 
 from __future__ import annotations
