@@ -16,7 +16,7 @@ from evenhand.config.data import Classes, CountsProfile, Data, GeometricProfile,
 from evenhand.config.generation import Filter, Filtering, Generator, Monitor, Synthetic
 from evenhand.config.run import AUTO, Beam, Device, Evaluation, Resources, RunConfig
 from evenhand.config.search import Range, Tuning, own_training
-from evenhand.config.section import Choice, Name, Section, Share, digest, parse_options, registered
+from evenhand.config.section import Choice, Name, Section, Share, check_effect, digest, parse_options, registered
 
 __all__ = [
     "AUTO",
@@ -51,6 +51,7 @@ __all__ = [
     "Synthetic",
     "Training",
     "Tuning",
+    "check_effect",
     "digest",
     "own_training",
     "parse_options",

@@ -44,6 +44,24 @@ class Choice(Section):
         return {"name": value} if isinstance(value, str) else value
 
 
+def check_effect(options: Section, names: Iterable[str], where: str, remedy: str) -> None:
+    """Refuses options that change nothing; a default may be written out, as a resolved config does.
+
+    Args:
+      options: with the other options already in place, so that a validator of all of them can call it.
+      names: options that have no effect beside the others.
+      where: in which case they have none, e.g. `with by: inverse`.
+      remedy: what makes them have one.
+
+    Raises:
+      UserError: naming the first of them that is not its default.
+    """
+    for name in names:
+        value = getattr(options, name)
+        if value != type(options).model_fields[name].get_default():
+            raise UserError(name, f"{value} has no effect {where}", f"{remedy}, or leave {name} out")
+
+
 def registered(kind: str, field: str) -> AfterValidator:
     """Lets a name pass that is in the registry, or is a dotted path: `name: Annotated[str, registered(kind, field)]`.
 

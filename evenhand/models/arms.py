@@ -123,13 +123,12 @@ def plan_arms(config: RunConfig) -> tuple[Arm, ...]:
 def _configured(strategy: Strategy, strategies: Sequence[Strategy]) -> Arm:
     """The arm of a configured strategy among all of the run, its twin left open."""
     module = registry.load("models.strategies", strategy.name)
+    # What a control takes over from what it controls, nobody has written for it.
+    own = strategy.training
     if hasattr(module, "beside"):
         strategy = module.beside(strategy, strategies)
     phases = strategy_phases(strategy)
-    if strategy.training is not None and not phases:
-        raise UserError(
-            f"strategies.{strategy.name}.training", "has no effect where no network is trained", "leave it out"
-        )
+    check_own_training(strategy.model_copy(update={"training": own}), phases)
     return Arm(
         strategy.name,
         phases,
@@ -137,6 +136,35 @@ def _configured(strategy: Strategy, strategies: Sequence[Strategy]) -> Arm:
         classical=strategy if hasattr(module, "fit") else None,
         training=strategy.training,
     )
+
+
+def check_own_training(strategy: Strategy, phases: Sequence[Phase]) -> None:
+    """Looks whether what a strategy sets for itself of `training` changes anything.
+
+    Args:
+      strategy: as configured.
+      phases: that it has with its options.
+
+    Raises:
+      UserError: naming the field that has no effect.
+    """
+    if strategy.training is None:
+        return
+    field = f"strategies.{strategy.name}.training"
+    if not phases:
+        raise UserError(field, "has no effect where no network is trained", "leave it out")
+    if strategy.training.augmentation is not None and has_own_augmentation(phases):
+        optional = strategy.options.get("augmentation") is not None
+        raise UserError(
+            f"{field}.augmentation",
+            f"has no effect, as {strategy.name} has an augmentation of its own",
+            "leave it out" + (", or leave out options.augmentation" if optional else ""),
+        )
+
+
+def has_own_augmentation(phases: Sequence[Phase]) -> bool:
+    """Whether `training.augmentation` changes nothing about a strategy of these phases."""
+    return all(phase.augmentation is not None for phase in phases)
 
 
 def arm_of(config: RunConfig, strategy: Strategy) -> Arm:

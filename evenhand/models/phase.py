@@ -6,12 +6,27 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_serializer, model_validator
+from pydantic import AfterValidator, Field, model_serializer, model_validator
 
 from evenhand import registry
 from evenhand.config import Augmentation, Choice, Mixing, Section, parse_options, registered
 from evenhand.data.blend import Blend
 from evenhand.models.classifier_losses._terms import LossTerms
+
+NUM_STAGES = 8
+"""Stages of the layers below the last one, each of about as many weights' tensors, which rates and freezing go by."""
+
+
+def _freezes(share: float) -> float:
+    if not round(share * NUM_STAGES):
+        raise ValueError(
+            f"{share:g} freezes no layer, as layers are frozen by eighths: give more than {0.5 / NUM_STAGES:g}, or null"
+        )
+    return share
+
+
+FrozenShare = Annotated[float, Field(gt=0.0, le=1.0), AfterValidator(_freezes)]
+"""Of the layers below the last one, from the input on, rounded to whole stages."""
 
 
 class Loss(Choice):
@@ -69,8 +84,8 @@ class Phase(Section):
         `real`, which is how a matched arm stands in for them.
       labels: `shuffled` gives the synthetic images each other's labels, as a control.
       head: `fresh` starts the last layer anew.
-      frozen_share: of the layers below the last one, from the input on, that keep their weights; 1 trains the last
-        layer alone.
+      frozen_share: of the layers below the last one, from the input on, that keep their weights, rounded to eighths; 1
+        trains the last layer alone.
       first_layer_rate: factor on the learning rate of the first layers, rising to 1 at the last.
       weight_decay: of the kernels, decoupled from the gradient (AdamW), in units of the learning rate.
       max_norm: bound on the norm of each class's weights in the last layer, as a multiple of their mean norm when the
@@ -93,7 +108,7 @@ class Phase(Section):
     blend: Blend | None = None
     labels: Literal["shuffled"] | None = None
     head: Literal["fresh"] | None = None
-    frozen_share: float | None = Field(None, gt=0.0, le=1.0)
+    frozen_share: FrozenShare | None = None
     first_layer_rate: float | None = Field(None, gt=0.0, le=1.0)
     weight_decay: float | None = Field(None, gt=0.0)
     max_norm: float | None = Field(None, gt=0.0)

@@ -71,6 +71,34 @@ def test_controls_and_classical_strategies_are_never_pushed() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("strategy", "remedy"),
+    [
+        ({"name": "randaugment"}, "leave it out"),
+        ({"name": "oversample", "options": {"augmentation": {}}}, "leave it out, or leave out options.augmentation"),
+        ({"name": "pretrain_finetune", "options": {"augmentation": {"rotation": 5}}}, "leave it out, or leave out"),
+    ],
+)
+def test_an_augmentation_beside_another_is_refused(strategy: dict[str, Any], remedy: str) -> None:
+    def planned(training: dict[str, Any], *others: str) -> tuple[Arm, ...]:
+        strategies = ["baseline", {**strategy, "training": training}, *others]
+        return plan_arms(RunConfig.model_validate({"strategies": strategies}))
+
+    name = strategy["name"]
+    with pytest.raises(UserError) as raised:
+        planned({"augmentation": {"rotation": 20}})
+    assert str(raised.value).startswith(
+        f"strategies.{name}.training.augmentation: has no effect, as {name} has an augmentation of its own; {remedy}"
+    )
+    assert planned({"learning_rate": 0.01, "augmentation": None})
+
+
+def test_a_control_is_not_told_of_an_augmentation_that_it_took_over() -> None:
+    judged = {"name": "pretrain_finetune", "training": {"augmentation": {"rotation": 20}}}
+    control = {"name": "shuffled_synthetic", "options": {"options": {"augmentation": {}}}}
+    assert plan_arms(RunConfig.model_validate({"strategies": ["baseline", judged, control]}))
+
+
 @pytest.mark.parametrize("name", ["synthetic_only", "smote_svm"])
 def test_what_is_never_pushed_cannot_be_selected(name: str) -> None:
     config = RunConfig.model_validate({"strategies": ["baseline", name], "evaluation": {"select": name}})

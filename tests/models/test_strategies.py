@@ -8,10 +8,12 @@ import sys
 import pytest
 
 from evenhand import registry
-from evenhand.config import Augmentation, Mixing, RandAugment
+from evenhand.config import Augmentation, Mixing, RandAugment, Strategy
 from evenhand.data.blend import Blend
 from evenhand.errors import UserError
+from evenhand.models.arms import strategy_phases
 from evenhand.models.phase import Loss, Phase
+from evenhand.models.training.layer_rates import stage_rates
 
 NAMES = registry.names("models.strategies")
 CONTROLS = {"synthetic_only", "shuffled_synthetic"}
@@ -147,6 +149,35 @@ def test_pretrain_finetune_follows_s1_and_corrects_the_prior():
 def test_impossible_options_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         phases("pretrain_finetune", **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "field", "problem"),
+    [
+        ("class_weight", {"beta": 0.5}, "beta", "0.5 has no effect with by: inverse; set by: effective_number, or"),
+        ("retrain_head", {"tau": 2}, "tau", "2.0 has no effect with by: retrain; set by: normalise, or leave tau out."),
+        ("retrain_head", {"by": "normalise", "head_share": 0.5}, "head_share", "0.5 has no effect with by: normalise;"),
+        ("retrain_head", {"by": "normalise", "head_learning_rate": 2}, "head_learning_rate", "2.0 has no effect"),
+        ("deferred", {"loss": {"name": "class_weight", "options": {"beta": 0.5}}}, "loss.options.beta", "0.5 has no"),
+        ("pretrain_finetune", {"frozen_share": 0.0625}, "frozen_share", "0.0625 freezes no layer"),
+        ("pretrain_finetune", {"frozen_share": 0.01}, "frozen_share", "0.01 freezes no layer, as layers are frozen by"),
+    ],
+)
+def test_options_without_effect_are_refused(name, options, field, problem):
+    with pytest.raises(UserError) as raised:
+        strategy_phases(Strategy(name=name, options=options))
+    assert str(raised.value).startswith(f"strategies.{name}.options.{field}: {problem}")
+
+
+@pytest.mark.parametrize("name", registry.names("models.strategies"))
+def test_defaults_may_be_written_out(name):
+    options = registry.load("models.strategies", name).Options()
+    written = strategy_phases(Strategy(name=name, options=options.model_dump(mode="json")))
+    assert written == strategy_phases(Strategy(name=name))
+
+
+def test_the_least_share_that_is_not_refused_freezes_a_stage():
+    assert stage_rates(phases("pretrain_finetune", frozen_share=0.07)[1].frozen_share)[:2] == [0.0, 1.0]
 
 
 @pytest.mark.parametrize(

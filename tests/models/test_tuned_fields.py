@@ -133,6 +133,25 @@ def test_what_cannot_be_tuned_is_told_before_anything_is_read(strategies, path, 
         check(config_file.resolve({**given, "tuning": {"fields": fields, "trials": 2}}))
 
 
+BY, BETA = "strategies.class_weight.options.by", "strategies.class_weight.options.beta"
+
+
+def test_options_that_would_have_no_effect_are_told_before_a_search_chooses() -> None:
+    def searched(fields: dict[str, object]) -> RunConfig:
+        return tuned("auto", {"training.learning_rate": [0.1, 0.2], **fields})
+
+    # A search tries class weights by effective numbers, which beta is of.
+    check(searched({BETA: [0.9, 0.99]}))
+    with pytest.raises(UserError, match=r"options\.beta: 0\.9 has no effect with by: inverse"):
+        check(searched({BY: ["effective_number", "inverse"], BETA: [0.9, 0.99]}))
+    named = [{"name": "class_weight", "options": {"by": "effective_number"}}, "baseline"]
+    check(tuned(named, {"training.learning_rate": [0.1, 0.2], BETA: [0.9, 0.99]}, trials=2))
+    own = {"name": "oversample", "training": {"augmentation": {}}}
+    augmentations = {"strategies.oversample.options.augmentation": [{}, {"rotation": 5}]}
+    with pytest.raises(UserError, match=r"oversample\.training\.augmentation: has no effect"):
+        check(tuned([own, "baseline"], {"training.learning_rate": [0.1, 0.2], **augmentations}))
+
+
 @given(
     st.lists(st.integers(1, 4), max_size=2),
     st.lists(st.integers(1, 4), max_size=2),

@@ -48,6 +48,14 @@ def test_a_graph_for_a_cluster_is_drawn_without_its_devices() -> None:
     ("assignments", "field"),
     [
         (["strategies=[baseline, mixup]", "training.batch_size=1"], "training.batch_size"),
+        (
+            ["strategies=[baseline, {name: class_weight, options: {beta: 0.5}}]"],
+            "strategies.class_weight.options.beta",
+        ),
+        (
+            ["strategies=[baseline, {name: randaugment, training: {augmentation: {}}}]"],
+            "strategies.randaugment.training.augmentation",
+        ),
         (["strategies=auto", "budget=30m", "data.profile={kind: counts, counts: [9,9,9,9,9,9,9,9,9,9]}"], "strategies"),
     ],
 )

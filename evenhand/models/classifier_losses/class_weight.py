@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from evenhand.config import Section
+from evenhand.config import Section, check_effect
 from evenhand.models.classifier_losses._terms import LossTerms, with_mean_one
 
 
@@ -22,11 +22,18 @@ class Options(Section):
 
     Attributes:
       by: `inverse` (of the count) or `effective_number`.
-      beta: of the effective number; 0 weighs every class alike, towards 1 it becomes `inverse`.
+      beta: of the effective number, and refused with `inverse`; 0 weighs every class alike, towards 1 it becomes
+        `inverse`.
     """
 
     by: Literal["inverse", "effective_number"] = "inverse"
     beta: float = Field(0.999, ge=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _have_an_effect(self) -> Options:
+        if self.by == "inverse":
+            check_effect(self, ("beta",), "with by: inverse", "set by: effective_number")
+        return self
 
 
 def terms(options: Options, counts: NDArray[np.floating]) -> LossTerms:

@@ -51,6 +51,11 @@ def remedies(train_counts: Sequence[int]) -> tuple[Strategy, ...]:
     return tuple(Strategy(name=name, options=options) for name, options in (_BALANCED if is_balanced else _REBALANCING))
 
 
+def as_tried(name: str) -> Strategy:
+    """The strategy of that name with the options that it has among the remedies; others with their defaults."""
+    return Strategy(name=name, options=dict(_REBALANCING).get(name, {}))
+
+
 def generators(config: Generator, train_counts: Sequence[int], image_size: int) -> tuple[Generator, ...]:
     """The generators that are worth a trial, the config's own first; none where images are too few.
 

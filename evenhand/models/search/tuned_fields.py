@@ -13,7 +13,8 @@ from evenhand import registry
 from evenhand.config import Range, RunConfig, Strategy, Training, Tuning, own_training, parse_options
 from evenhand.config.search import MOST_TRIALS, ONLY_WHOLE, samples, strategy_option, wants_whole_numbers
 from evenhand.errors import UserError
-from evenhand.models.arms import BASELINE, arm_of, strategy_phases
+from evenhand.models.arms import BASELINE, arm_of, check_own_training, has_own_augmentation, strategy_phases
+from evenhand.models.search import ladder
 
 Setting = Mapping[str, Any]
 Fields = Mapping[str, tuple[Any, ...] | Range]
@@ -98,6 +99,7 @@ def check(config: RunConfig) -> None:
                 f"give training.learning_rate, say, at least {config.tuning.trials or 2} values",
             )
         settings_of(config.tuning, (BASELINE,), config.seed)
+        _check_together(config)
         return
     tuned = tuned_strategies(config)
     for path, name in without_effect(config, tuned).items():
@@ -118,7 +120,7 @@ def _check_option(config: RunConfig, path: str, values: tuple[Any, ...] | Range)
     if not name:
         return
     registry.check("models.strategies", name, "tuning.fields")
-    strategy = next((one for one in config.strategies if one.name == name), Strategy(name=name))
+    strategy = next((one for one in config.strategies if one.name == name), ladder.as_tried(name))
     if not arm_of(config, strategy).is_candidate:
         raise UserError(
             f"tuning.fields.{path}",
@@ -132,6 +134,17 @@ def _check_option(config: RunConfig, path: str, values: tuple[Any, ...] | Range)
             if wants_whole_numbers(values, error):
                 raise UserError(f"tuning.fields.{path}", ONLY_WHOLE, "list the values to try") from error
             raise
+
+
+def _check_together(config: RunConfig) -> None:
+    """Looks whether the options of strategies that are not chosen yet go together, since a search would fail of it."""
+    assert config.tuning is not None, "only what is tuned is asked for"
+    names = [strategy_option(path)[0] for path in config.tuning.fields]
+    for name in dict.fromkeys(filter(None, names)):
+        own = config.tuning.own(name)
+        combinations = itertools.product(*map(samples, own.values()))
+        for values in itertools.islice(combinations, MOST_TRIALS):
+            apply(config, ladder.as_tried(name), dict(zip(own, values, strict=True)))
 
 
 def without_effect(config: RunConfig, strategies: Sequence[Strategy]) -> dict[str, str]:
@@ -152,7 +165,7 @@ def without_effect(config: RunConfig, strategies: Sequence[Strategy]) -> dict[st
         # An augmentation of its own may be among the values to try, too.
         fields = config.tuning.own(one.name).items()
         tried = [one, *(apply(config, one, {path: value}) for path, values in fields for value in samples(values))]
-        if any(all(phase.augmentation is not None for phase in strategy_phases(strategy)) for strategy in tried):
+        if any(has_own_augmentation(strategy_phases(strategy)) for strategy in tried):
             return dict.fromkeys(paths, one.name)
     return {}
 
@@ -161,7 +174,7 @@ def apply(config: RunConfig, strategy: Strategy, setting: Setting) -> Strategy:
     """The strategy with the values of a setting.
 
     Raises:
-      UserError: if an option is unknown or a value not possible.
+      UserError: if an option is unknown, or a value not possible or without effect.
     """
     options = dict(strategy.options)
     for path, value in setting.items():
@@ -175,7 +188,7 @@ def apply(config: RunConfig, strategy: Strategy, setting: Setting) -> Strategy:
     given = {} if strategy.training is None else dict(strategy.training)
     training = strategy.training if own is None else own.model_copy(update=_unset(given, own))
     tuned = strategy.model_copy(update={"options": options, "training": training})
-    strategy_phases(tuned)
+    check_own_training(tuned, strategy_phases(tuned))
     return tuned
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from evenhand.models.phase import Loss, Phase
+from evenhand.models.phase import FrozenShare, Loss, Phase
 from evenhand.models.strategies._options import LossOptions
 
 
@@ -27,7 +27,8 @@ class Options(LossOptions):
       fine_tune_learning_rate: factor on the learning rate while fine-tuning.
       first_layer_rate: a further factor for the first layers while fine-tuning, rising to 1 at the last one; None, or
         1, trains all alike.
-      frozen_share: of the layers below the last one, from the input on, that fine-tuning leaves as they are.
+      frozen_share: of the layers below the last one, from the input on, that fine-tuning leaves as they are; rounded to
+        eighths.
     """
 
     loss: Loss = Loss(name="balanced_softmax")
@@ -35,7 +36,7 @@ class Options(LossOptions):
     pretrain_share: float = Field(0.3, gt=0.0, lt=1.0)
     fine_tune_learning_rate: float = Field(0.5, gt=0.0, le=1.0)
     first_layer_rate: float | None = Field(None, gt=0.0, le=1.0)
-    frozen_share: float | None = Field(None, gt=0.0, le=1.0)
+    frozen_share: FrozenShare | None = None
 
 
 def phases(options: Options) -> tuple[Phase, ...]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from evenhand.config import check_effect
 from evenhand.models.phase import Phase
 from evenhand.models.strategies._options import LossOptions
 
 
 class Options(LossOptions):
-    """Options of the strategy.
+    """Options of the strategy; those of the other way (`by`) are refused.
 
     Attributes:
       loss: of the features' phase.
@@ -29,6 +30,14 @@ class Options(LossOptions):
     head_share: float = Field(0.2, gt=0.0, lt=1.0)
     head_learning_rate: float = Field(1.0, gt=0.0)
     tau: float = Field(1.0, gt=0.0, le=2.0)
+
+    @model_validator(mode="after")
+    def _have_an_effect(self) -> Options:
+        if self.by == "retrain":
+            check_effect(self, ("tau",), "with by: retrain", "set by: normalise")
+        else:
+            check_effect(self, ("head_share", "head_learning_rate"), "with by: normalise", "set by: retrain")
+        return self
 
 
 def phases(options: Options) -> tuple[Phase, ...]:

@@ -11,11 +11,9 @@ from typing import Any
 
 import keras
 
+from evenhand.models.phase import NUM_STAGES
 from evenhand.models.training.checkpoint import to_array
 from evenhand.models.training.fused_adam import FusedAdam
-
-NUM_STAGES = 8
-"""Stages below the last layer, each of about as many weights' tensors; the last layer is one more."""
 
 
 def stage_rates(frozen_share: float = 0.0, first_layer_rate: float = 1.0) -> list[float]:
