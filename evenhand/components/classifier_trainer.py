@@ -59,17 +59,20 @@ def run_fn(fn_args: Any) -> None:
     synthetic = fn_args.custom_config.get(SYNTHETIC)
     state_dir = state_folder(digest(settings.canonical_json() + examples + str(synthetic) + str(base_model)))
     stops_early = settings.training.training.early_stopping is not None and settings.phase.may_stop_early
+    # Decoded before processor time is measured: the first Trainer of a run decodes for all, as they share the cache.
+    images = load_table(examples, ["train"], cache=cache)
+    blended = load_table(synthetic, ["train"], cache=cache) if synthetic is not None else None
     # Synthetic images have no validation split.
     validation = load_table(examples, ["validation"], cache=cache) if settings.phase.on != "synthetic" else None
     with ProcessorTime() as processor:
         run = train_classifier(
-            load_table(examples, ["train"], cache=cache),
+            images,
             settings.phase,
             settings.training,
             task=settings.task,
             validation=validation if stops_early else None,
             watched=validation,
-            synthetic=load_table(synthetic, ["train"], cache=cache) if synthetic is not None else None,
+            synthetic=blended,
             base_model=base_model,
             seed=settings.seed,
             deterministic=settings.deterministic,
