@@ -51,6 +51,8 @@ def plain_words(message: str) -> str:
     if message.startswith(_OWN_VALIDATOR):
         return message.removeprefix(_OWN_VALIDATOR)
     problem = message.partition(", unable to ")[0].replace("Input should", "should")
+    # Fields of the config are tuples, as it is frozen, but YAML and JSON know lists.
+    problem = problem.replace("a valid tuple", "a list").replace("Tuple should", "List should")
     return problem[:1].lower() + problem[1:]
 
 

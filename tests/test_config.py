@@ -47,6 +47,8 @@ def test_only_the_digits_are_small_and_have_a_tail_by_default(tmp_path: Path) ->
         ("synthetic.per_class=bal", "synthetic.per_class: should be a valid integer or should be 'balance', not 'bal'"),
         ("data.profile.rato=0.5", "data.profile.rato: is an unknown key; did you mean 'ratio'."),
         ("data.profile.order=largest_first", "data.profile.order: should be 'classes' or 'largest-first' or should be"),
+        ("strategies={name: focal}", "strategies: should be a list, not {'name': 'focal'}; see docs/configuration.md."),
+        ("data.classes.include=cat", "data.classes.include: should be a list, not 'cat'"),
         ("resources={Trainer: {cpu: x}}", "resources.Trainer.cpu: should be a valid number, not 'x'"),
         ("training.learning_rate=.inf", "training.learning_rate: should be a finite number, not inf"),
         ("resources={Trainer: {memory: .nan}}", "resources.Trainer.memory: should be a finite number, not nan"),

@@ -34,6 +34,11 @@ class Options(Section):
     [
         ("Value error, RUN is no folder", "RUN is no folder"),
         ("Input should be a valid integer, unable to parse string as an integer", "should be a valid integer"),
+        ("Input should be a valid tuple", "should be a list"),
+        (
+            "Tuple should have at least 1 item after validation, not 0",
+            "list should have at least 1 item after validation, not 0",
+        ),
         ("String should have at least 1 character", "string should have at least 1 character"),
         ("'x' is not one of 'a', 'b'", "'x' is not one of 'a', 'b'"),
         ("", ""),
