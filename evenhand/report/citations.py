@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from evenhand.report.result import Result
 
@@ -49,7 +50,9 @@ METHODS = {
     "combined": (_HANDSHAPES, _ENDOSCOPY),
     "synthetic_only": (_HANDSHAPES,),
 }
-"""Keys of the papers of strategies, losses and settings of a phase."""
+"""Keys of the papers of strategies, losses, kinds of mixing and settings of a phase."""
+
+_EFFECTIVE_NUMBER = "cui2019classbalanced"
 
 SCORES = {
     "fid": "heusel2017fid",
@@ -87,11 +90,7 @@ def _keys(result: Result) -> Iterator[str]:
     for name, strategy in result.strategies.items():
         yield from METHODS.get(name, ())
         for phase in strategy.phases:
-            for setting, value in phase.items():
-                yield from METHODS.get(setting, ()) if value else ()
-                # A loss or a mixing stands in a phase as its name, or as an object with its name.
-                used = value.get("name") if isinstance(value, dict) else value
-                yield from METHODS.get(used, ()) if isinstance(used, str) else ()
+            yield from _keys_of_phase(phase, _augmentation_beside(name, result))
     yield from _STATISTICS
     if result.comparison:
         yield from _COMPARED
@@ -104,6 +103,35 @@ def _keys(result: Result) -> Iterator[str]:
         yield "meehan2020three"
     if result.realism is not None:
         yield "newcombe2006confidence"
+
+
+def _keys_of_phase(phase: Mapping[str, Any], augmentation: Mapping[str, Any]) -> Iterator[str]:
+    """Keys of what a phase is trained with; `augmentation` is that of one without its own."""
+    loss = phase.get("loss") or {}
+    # A loss without options stands there as its name.
+    name, options = (loss, {}) if isinstance(loss, str) else (loss.get("name"), loss.get("options") or {})
+    yield from METHODS.get(str(name), ())
+    if options.get("by") == "effective_number":
+        yield _EFFECTIVE_NUMBER
+    mixing = phase.get("mixing")
+    if mixing is not None:
+        yield from METHODS.get(str(mixing.get("kind")), ())
+    if phase.get("post_hoc_adjustment"):
+        yield from METHODS["post_hoc_adjustment"]
+    own = phase.get("augmentation")
+    if (augmentation if own is None else own).get("rand_augment") is not None:
+        yield from METHODS["randaugment"]
+
+
+def _augmentation_beside(name: str, result: Result) -> Mapping[str, Any]:
+    """What `training` says of augmentation for a strategy; a twin has what its strategy has."""
+    of = next((one for one, strategy in result.strategies.items() if strategy.matched == name), name)
+    configured = [one for one in result.config.get("strategies") or () if isinstance(one, dict)]
+    own = [one.get("training") for one in configured if one.get("name") in (name, of)]
+    for training in (*own, result.config.get("training")):
+        if training and training.get("augmentation") is not None:
+            return dict(training["augmentation"])
+    return {}
 
 
 def cite(result: Result) -> str:

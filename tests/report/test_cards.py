@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,6 +128,34 @@ def test_a_setting_of_a_phase_has_its_paper(result: Result) -> None:
 
     assert "menon2021logit" in keys(1.0)
     assert "menon2021logit" not in keys(None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "training", "used"),
+    [
+        ({"mixing": {"kind": "cutmix", "alpha": 1.0}}, {}, {"yun2019cutmix"}),
+        ({"mixing": {"kind": "mixup", "alpha": 0.2}}, {}, {"zhang2018mixup"}),
+        ({"augmentation": {"rand_augment": {"operations": 2}}}, {}, {"cubuk2020randaugment"}),
+        ({}, {"augmentation": {"rand_augment": {"operations": 2}}}, {"cubuk2020randaugment"}),
+        ({"augmentation": {"rotation": 5}}, {"augmentation": {"rand_augment": {"operations": 2}}}, set()),
+        ({"augmentation": {"rotation": 5, "rand_augment": None}}, {"augmentation": None}, set()),
+        ({"loss": {"name": "class_weight", "options": {"by": "effective_number"}}}, {}, {"cui2019classbalanced"}),
+        ({"loss": {"name": "class_weight", "options": {"by": "inverse"}}}, {}, set()),
+        ({"loss": "class_weight"}, {}, set()),
+        ({"loss": {"name": "focal", "options": {"gamma": 1}}}, {}, {"lin2017focal"}),
+    ],
+)
+@pytest.mark.parametrize("is_own", [False, True])
+def test_losses_mixings_and_augmentations_are_cited(
+    result: Result, asked: dict[str, Any], training: dict[str, Any], used: set[str], is_own: bool
+) -> None:
+    phase = {"on": "real", "loss": "cross_entropy", "mixing": None, "augmentation": None, **asked}
+    strategies = {"baseline": result.strategies["baseline"].model_copy(update={"phases": (phase,)})}
+    named = {"name": "baseline", "options": {}, "training": training if is_own else None}
+    config = {**result.config, "strategies": [named], "training": {} if is_own else training}
+    keys = set(cited(result.model_copy(update={"strategies": strategies, "config": config})))
+    papers = {"yun2019cutmix", "zhang2018mixup", "cubuk2020randaugment", "cui2019classbalanced", "lin2017focal"}
+    assert keys & papers == used
 
 
 @pytest.mark.parametrize(("seeds", "used"), [((0,), "newcombe1998improved"), ((0, 1), "gallas2006oneshot")])
