@@ -27,6 +27,9 @@ def check_run(config: RunConfig) -> None:
     check_models(config)
     device = resolve(config.device, config.classifier.name)
     check_batch_size(config.training.batch_size, device, "training.batch_size")
+    if _draws_images(config) and _learns_in_every_step(config.generator.name):
+        device = resolve(config.device, config.generator.name)
+        check_batch_size(config.generator.batch_size, device, "generator.batch_size")
 
 
 def check_models(config: RunConfig) -> None:
@@ -65,6 +68,22 @@ def check_models(config: RunConfig) -> None:
 def what_needs_validation(config: RunConfig) -> tuple[str, str]:
     """The field for which a search needs a validation image, and what to do else than to add some."""
     return ("tuning", "set it to null") if config.strategies else ("strategies", "name the strategies")
+
+
+def _draws_images(config: RunConfig) -> bool:
+    """Whether the run may train its generator, which a search that chooses the strategies does, too."""
+    phases = [phase for strategy in config.strategies for phase in strategy_phases(strategy)]
+    return not config.strategies or any(phase.uses_synthetic for phase in phases)
+
+
+def _learns_in_every_step(generator: str) -> bool:
+    """Whether it is known, with nothing built, that no update of a generator rests in some steps.
+
+    One of which some do trains on a single device, whatever its batches. Of evenhand's own these are those with a
+    warm-up; a module of the user's own is asked when it is trained.
+    """
+    is_own = generator in registry.names("models.generators")
+    return is_own and not hasattr(registry.load("models.generators", generator), "AUTOENCODER")
 
 
 def _check_shares(config: RunConfig) -> None:

@@ -117,6 +117,13 @@ def weights(model: ConditionalGenerator) -> list[NDArray[Any]]:
     return [np.asarray(weight) for weight in model.weights]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_only_one_with_a_warm_up_has_updates_that_rest(name: str) -> None:
+    # By which `preflight` knows, with nothing built, what trains on a single device.
+    is_scheduled = any(update.is_scheduled for update in build(name).updates)
+    assert is_scheduled == hasattr(registry.load("models.generators", name), "AUTOENCODER")
+
+
 @pytest.mark.parametrize("image_shape", SHAPES)
 @pytest.mark.parametrize("name", NAMES)
 def test_samples_have_the_shape_and_range_of_images(name: str, image_shape: tuple[int, int, int]) -> None:

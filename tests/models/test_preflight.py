@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from evenhand import config_file
-from evenhand.config import RunConfig
+from evenhand import config_file, registry
+from evenhand.config import RunConfig, Section
 from evenhand.errors import UserError
 from evenhand.models.preflight import check_models, check_run
 from evenhand.models.training import device
@@ -77,7 +77,27 @@ def test_a_batch_that_the_devices_of_this_machine_cannot_share_is_told(monkeypat
     check_models(mirrored)
     with pytest.raises(UserError, match=r"^training\.batch_size: 8 images .* 3 devices; use a multiple of 3"):
         check_run(mirrored)
-    check_run(config(training={"batch_size": 9}))
+    shared = {"batch_size": 9}
+    check_run(config(training=shared, generator=shared))
+    # A generator may be trained only after hours of other trainings.
+    for strategies in ({}, {"strategies": "auto", "budget": "1h"}):
+        with pytest.raises(UserError, match=r"^generator\.batch_size: 64 images .* 3 devices; use a multiple of 3"):
+            check_run(config(training=shared, **strategies))
+    check_run(config(training=shared, strategies=["baseline", "oversample"]))
+
+
+@pytest.mark.parametrize("generator", ["bagan", "polarity_gan", "tests.models.own_generator"])
+def test_generators_that_may_train_on_one_device_may_have_any_batch(
+    generator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = SimpleNamespace(Options=Section, build=None)
+    load = registry.load
+    monkeypatch.setattr(
+        registry, "load", lambda kind, name: own if name.endswith("own_generator") else load(kind, name)
+    )
+    three = device.ResolvedDevice(SimpleNamespace(num_replicas_in_sync=3), False, "float32", 1)  # type: ignore[arg-type]
+    monkeypatch.setattr(device, "resolve", lambda section, name: three)
+    check_run(config(training={"batch_size": 9}, generator={"name": generator, "batch_size": 64}))
 
 
 @pytest.mark.skipif(bool(tf.config.list_logical_devices("TPU")), reason="there is a TPU")

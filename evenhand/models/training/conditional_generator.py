@@ -48,7 +48,8 @@ class ConditionalGenerator(SharedTraining):
     generator. Its module says so by `JUDGES_IMAGES = True`, which is read before anything is built.
 
     A generator that trains one network alone in its first `warm_up_steps` steps names that update `AUTOENCODER` in its
-    module, so that too few steps are refused before anything is built.
+    module, so that too few steps are refused before anything is built. Such a schedule is for one device, see
+    `train_generator`.
 
     Args:
       image_shape: height, width, channels.
