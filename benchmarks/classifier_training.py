@@ -53,7 +53,7 @@ def clocks_of(side: str, name: str, size: int, batch: int) -> Clocks:
             loss = keras.losses.CategoricalCrossentropy(from_logits=True)
             model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"], jit_compile=False)
         else:
-            shared = SharedClassifier(classifier, table.image_shape, CLASSES, device, keeps_best=False)
+            shared = SharedClassifier(classifier, table.image_shape, CLASSES, device, looks_every=None)
             shared.rate.set(1e-3, warm_up=0, steps=10**6)
             model = shared.model
         draws = Draws(table, None, batch_size=batch, sampling="balanced", seed=0)

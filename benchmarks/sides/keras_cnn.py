@@ -39,7 +39,7 @@ class Side:
 
     def _build(self, device: Device) -> Fit:
         size, channels, classes = (self._settings[name] for name in ("size", "channels", "classes"))
-        shared = SharedClassifier(Classifier(name=NAME), (size, size, channels), classes, device, keeps_best=False)
+        shared = SharedClassifier(Classifier(name=NAME), (size, size, channels), classes, device, looks_every=None)
         shared.rate.set(1e-3, warm_up=0, steps=10**6)
         table = noise(size, channels, classes)
         draws = Draws(table, None, batch_size=self._settings["batch"], sampling="instance", seed=0)

@@ -136,12 +136,13 @@ def train_classifier(  # noqa: PLR0913 - the library's one call for it; all but 
         # No global seed: every random number here has its own, and setting one would make TensorFlow forget the
         # functions it has compiled, which costs EfficientNetV2-B0 ten seconds.
         make_deterministic(config.device)
+    stopping = config.training.early_stopping if validation is not None else None
     shared = shared_classifier(
         config.classifier,
         images.image_shape,
         len(images.class_names),
         config.device,
-        keeps_best=validation is not None and config.training.early_stopping is not None,
+        looks_every=None if stopping is None else stopping.every,
     )
     check_batch_size(config.training.batch_size, shared.device, "training.batch_size")
     # The second phase draws other batches than the first.

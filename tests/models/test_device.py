@@ -30,6 +30,15 @@ def test_auto_on_a_cpu() -> None:
     assert device.resolve(Device(), "cgan").steps_per_execution > 1
 
 
+def test_auto_lets_looks_happen_at_the_steps_that_are_asked_for() -> None:
+    free = device.resolve(Device(), "cgan").steps_per_execution
+    for every in (7, 50, 64, 1000):
+        steps = device.resolve(Device(), "cgan", looks_every=every).steps_per_execution
+        assert every % steps == 0 and steps <= free
+        assert not any(every % more == 0 for more in range(steps + 1, free + 1))
+    assert device.resolve(Device(steps_per_execution=9), "cgan", looks_every=50).steps_per_execution == 9
+
+
 def test_explicit_settings_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "is_op_determinism_enabled", lambda: False)
     resolved = device.resolve(

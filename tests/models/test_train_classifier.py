@@ -94,7 +94,7 @@ def test_another_weights_file_of_the_same_name_is_another_network(images, tmp_pa
 
 def test_every_seed_starts_from_the_weights_of_a_fresh_build(images):
     classifier = Classifier(name="cnn")
-    shared = shared_classifier(classifier, images.image_shape, 3, Device(), keeps_best=False)
+    shared = shared_classifier(classifier, images.image_shape, 3, Device(), looks_every=None)
     for seed in (7, 0, 7):
         shared.reset(seed)
         fresh = build_network(classifier, images.image_shape, 3, seed)
@@ -150,6 +150,14 @@ def test_early_stopping_goes_back_to_the_best_weights(images):
     assert run.steps == max(losses) == min(losses, key=losses.get) + 16
     probabilities = run.predict(wrong)[np.arange(len(wrong)), wrong.labels]
     assert -np.log(probabilities).mean() == pytest.approx(min(losses.values()), rel=1e-4)
+
+
+@pytest.mark.parametrize("every", [6, 7])
+def test_early_stopping_looks_at_the_steps_that_are_asked_for(images, every):
+    stopping = config(early_stopping=EarlyStopping(every=every))
+    run = train_classifier(images, REAL, stopping, steps=20, validation=striped([5, 5, 5], seed=2))
+    looked = [row["step"] for row in run.history if "validation_loss" in row]
+    assert looked[:-1] == list(range(every, 20, every)) and looked[-1] == 20
 
 
 def test_early_stopping_needs_images(images):

@@ -29,7 +29,7 @@ Weights = list[NDArray[Any]]
 
 PREDICTION_BATCH = 256
 
-VERSION = "4"
+VERSION = "5"
 """Part of the cache keys of trainings and of trials: raise it when the same config should give another classifier."""
 
 
@@ -166,14 +166,20 @@ class SharedClassifier:
       image_shape: height, width, channels.
       num_classes: outputs.
       device: the config's section.
-      keeps_best: whether trainings go back to the best weights they had.
+      looks_every: steps between the looks of early stopping, after which trainings go back to the best weights they
+        had; None where they do not stop early.
     """
 
     def __init__(
-        self, classifier: Classifier, image_shape: ImageShape, num_classes: int, device: Device, keeps_best: bool
+        self,
+        classifier: Classifier,
+        image_shape: ImageShape,
+        num_classes: int,
+        device: Device,
+        looks_every: int | None,
     ) -> None:
         self.classifier, self.image_shape, self.num_classes = classifier, image_shape, num_classes
-        self.device: ResolvedDevice = resolve(device, classifier.name)
+        self.device: ResolvedDevice = resolve(device, classifier.name, looks_every=looks_every)
         self._initial: dict[int, Weights] = {}
         with self.device.scope():
             self.network = build_network(classifier, image_shape, num_classes, seed=0)
@@ -181,7 +187,7 @@ class SharedClassifier:
             self.rate = CosineRate()
             optimizer = StagedAdam(self.rate, head_of(self.network).weights)
             optimizer.build(self.network.trainable_variables)
-            self.model = Classification(with_faster_layers(self.network), keeps_best=keeps_best)
+            self.model = Classification(with_faster_layers(self.network), keeps_best=looks_every is not None)
             self.model.compile(
                 optimizer=optimizer,
                 jit_compile=self.device.jit_compile,
@@ -250,7 +256,7 @@ def _shared(
     image_shape: ImageShape,
     num_classes: int,
     device: str,
-    keeps_best: bool,
+    looks_every: int | None,
     stamp: tuple[int, int] | None,
 ) -> SharedClassifier:
     del stamp  # it tells apart what is kept
@@ -259,15 +265,15 @@ def _shared(
         image_shape,
         num_classes,
         Device.model_validate_json(device),
-        keeps_best,
+        looks_every,
     )
 
 
 def shared_classifier(
-    classifier: Classifier, image_shape: ImageShape, num_classes: int, device: Device, *, keeps_best: bool
+    classifier: Classifier, image_shape: ImageShape, num_classes: int, device: Device, *, looks_every: int | None
 ) -> SharedClassifier:
     """The process's one compiled network for these settings; the two used last are kept."""
-    settings = classifier.canonical_json(), tuple(image_shape), num_classes, device.canonical_json(), keeps_best
+    settings = classifier.canonical_json(), tuple(image_shape), num_classes, device.canonical_json(), looks_every
     return _shared(*settings, _stamp(classifier.weights))
 
 

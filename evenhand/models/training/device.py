@@ -10,7 +10,8 @@ What `auto` chooses, and why:
   accelerators it has not been measured, so it is not chosen unasked.
 - steps per execution: `_STEPS_PER_EXECUTION`, and 1 on mirrored devices. It saves Python's share of a step and sets how
   often progress is told. One against four steps differed by less than the noise of the measurement for most generators,
-  so that only models of few milliseconds a step take several on a CPU; on accelerators it has not been measured.
+  so that only models of few milliseconds a step take several on a CPU; on accelerators it has not been measured. Fewer
+  where a training stops early: looks can be had between two calls only, and happen at the steps that are asked for.
 
 Measured by `benchmarks.generator_steps` and `benchmarks.classifier_training` (docs/performance.md).
 """
@@ -99,12 +100,13 @@ def make_deterministic(device: Device) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def resolve(device: Device, model_name: str) -> ResolvedDevice:
+def resolve(device: Device, model_name: str, *, looks_every: int | None = None) -> ResolvedDevice:
     """Decides what `auto` means on this machine.
 
     Args:
       device: the config's section.
       model_name: name of the generator or classifier, e.g. `cgan` or `efficientnetv2-b0`.
+      looks_every: a number of steps that the steps per execution must divide where they are `auto`; None for none.
 
     Raises:
       UserError: if the distribution asked for needs hardware that is not there or a process that has just begun, or
@@ -120,12 +122,18 @@ def resolve(device: Device, model_name: str) -> ResolvedDevice:
         steps = 1
     elif steps == "auto":
         steps = _STEPS_PER_EXECUTION[kind].get(model_name, _STEPS_PER_EXECUTION_ELSEWHERE[kind])
+        if looks_every is not None:
+            steps = _largest_divisor(looks_every, steps)
     return ResolvedDevice(
         distribution=distribution,
         jit_compile=_compiles(device.xla, kind),
         precision="float32" if device.precision == "auto" else device.precision,
         steps_per_execution=steps,
     )
+
+
+def _largest_divisor(number: int, most: int) -> int:
+    return max(divisor for divisor in range(1, most + 1) if number % divisor == 0)
 
 
 def _compiles(wanted: bool | Literal["auto"], kind: str) -> bool:
