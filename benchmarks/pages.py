@@ -17,6 +17,7 @@ from evenhand.whole_files import replace_text
 DOCS = Path(__file__).parents[1] / "docs"
 RECORDS = Path(__file__).parent / "records"
 """Finished parts of studies that take hours: committed, so that a study may take several sittings and machines."""
+NO_ACCELERATOR = "no accelerator"
 
 
 def machine() -> str:
@@ -25,7 +26,7 @@ def machine() -> str:
     accelerators = [device["device_name"] for device in map(_details, tf.config.list_physical_devices("GPU"))]
     return (
         f"{cores if usable == cores else f'{usable} of {cores}'} CPU cores ({platform.machine()}), "
-        f"{', '.join(accelerators) or 'no accelerator'}"
+        f"{', '.join(accelerators) or NO_ACCELERATOR}"
     )
 
 

@@ -11,7 +11,7 @@ from benchmarks.pages import write_section
 from benchmarks.strategy_study.arms import AUGMENTED, MAIN
 from benchmarks.strategy_study.images import class_names
 from benchmarks.strategy_study.protocol import Protocol, StudyTable
-from benchmarks.strategy_study.rows import Gain, Measured, Row, best_remedy, gain
+from benchmarks.strategy_study.rows import Gain, Measured, Row, best_remedy, gain, of_one_kind
 from evenhand.report.verdict import points
 from evenhand.whole_files import replace_text
 
@@ -21,7 +21,8 @@ DATA = "results.json"
 _HEADING = """# Results
 
 Every strategy on the two long-tailed data sets of S3 ("Re-Balancing of Long-Tailed Datasets Using CGAN Generation"), by
-`python -m benchmarks.strategy_study`. Longer reports of single runs: [the demo](results/demo.md),
+`python -m benchmarks.strategy_study`. A row is named after its strategy and what was added to it: some strategies stand
+with an augmentation or another loss only. Longer reports of single runs: [the demo](results/demo.md),
 [Fashion-MNIST](results/fashion-mnist.md), [Sign Language Digits](results/sign-language-digits.md).
 """
 
@@ -92,7 +93,7 @@ def section(table: StudyTable, protocol: Protocol, rows: Sequence[Row], command:
         _against_controls(measured),
         _how(table, protocol, measured, command),
         _main_table(table, rows, best),
-        _reading(best),
+        _reading(measured, best),
         _class_table(measured, best),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -139,17 +140,25 @@ def _how(table: StudyTable, protocol: Protocol, measured: Sequence[Measured], co
     devices = [record.device for record in records if record.device]
     ways = sorted({f"{device['precision']}, {'' if device['xla'] else 'without '}XLA" for device in devices})
     training, generator = protocol.training, protocol.generator
-    made = sorted({r.generator_processor_seconds for r in records if r.generator_processor_seconds is not None})
-    cost = f" in {made[len(made) // 2] / 60:.1f} core-minutes" if made else ""
     return (
         f"Made by `{command}` on {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, on {'; '.join(machines)} "
         f"({'; '.join(ways)}). S3's profile ({counts[0]} to {counts[-1]} training images a class), its CNN and "
         f"the {int(measured[0].support.sum()):,} {_judges(protocol)}. Every network gets {training.steps:,} gradient "
         f"steps of {training.batch_size} images at a peak rate of {training.learning_rate:g}, pretraining counted. "
         "Split, order, initial weights and generator move with the seed. "
-        f"`{generator.name}` is trained once a seed ({generator.steps:,} steps of {generator.batch_size}){cost} and "
-        f"gives {protocol.per_class:,} images a class to all arms of the seed. {_searched(measured)}"
+        f"`{generator.name}` ({generator.steps:,} steps of {generator.batch_size}) is trained "
+        f"{_generator_trainings(measured)}, {protocol.per_class:,} images a class to an arm. {_searched(measured)}"
     )
+
+
+def _generator_trainings(measured: Sequence[Measured]) -> str:
+    """How often a generator was trained, how long that took where the arms were timed, and for whom."""
+    records = [record for one in measured for record in one.records.values()]
+    trainings = {(record.seed, record.machine) for record in records if record.generator_processor_seconds is not None}
+    there = "" if len({seed for seed, _ in trainings}) == len(trainings) else " on each machine"
+    timed = sorted({r.generator_processor_seconds for r in of_one_kind(records) if r.generator_processor_seconds})
+    cost = f" in {timed[len(timed) // 2] / 60:.1f} core-minutes" if timed else ""
+    return f"once a seed{there}{cost} for all arms of the seed{' there' if there else ''}"
 
 
 def _searched(measured: Sequence[Measured]) -> str:
@@ -166,6 +175,7 @@ def _judges(protocol: Protocol) -> str:
 
 def _main_table(table: StudyTable, rows: Sequence[Row], best: Measured | None) -> str:
     lines = [f"| {' | '.join(_COLUMNS)} |", "|---|---|" + "---:|" * (len(_COLUMNS) - 2)]
+    has_accelerator = any(row.measured.timed[0].had_accelerator for row in rows)
     for row in rows:
         one, bold = row.measured, "**" if row.measured is best else ""
         synthetic = one.arm.plan().uses_synthetic
@@ -179,7 +189,7 @@ def _main_table(table: StudyTable, rows: Sequence[Row], best: Measured | None) -
             *_gain_cells(row.gain),
             "" if published is None else f"{published:.1%}",
             str(len(one.seeds)),
-            f"{one.processor_minutes:.1f}",
+            f"{one.processor_minutes:.1f}" + ("" if has_accelerator == one.timed[0].had_accelerator else " on a CPU"),
         )
         lines.append(f"| {' | '.join(cells)} |")
     lines.append("")
@@ -196,7 +206,7 @@ def _gain_cells(gain: Gain | None) -> tuple[str, str, str]:
     return points(gain.change), _ends(gain.paired), _ends(gain.independent)
 
 
-def _reading(best: Measured | None) -> str:
+def _reading(measured: Sequence[Measured], best: Measured | None) -> str:
     gains = (
         ""
         if best is None
@@ -204,12 +214,20 @@ def _reading(best: Measured | None) -> str:
         "test images, so that it is rather too good; `seeds paired` takes the change of each seed as one draw, `seeds "
         "apart` takes either side's seeds as independent, as `evenhand run` does. "
     )
+    has_forest = any(one.arm.strategy.name == "resnet_rf" for one in measured)
     return (
         f"{gains}Intervals hold the doubt about test images and, from two seeds on, about seeds. The worst class is "
         "the mean over seeds of each one's smallest recall. Controls are no proposals: `_matched` is the same training "
         "on real images alone, `shuffled_synthetic` has wrong labels, `synthetic_only` sees no real image. "
         "`+adjusted` is the arm of that name with each probability over the class's share "
         "of the training images; nothing more is trained."
+        + (" `resnet_rf` grows its forest on the features of this study's network, S3's CNN." if has_forest else "")
+        + (
+            " Core-minutes are those of the seeds that had an accelerator: what feeding it takes, its own time not "
+            "counted."
+            if any(one.timed[0].had_accelerator for one in measured)
+            else ""
+        )
     )
 
 

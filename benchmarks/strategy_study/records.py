@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from benchmarks.pages import NO_ACCELERATOR
 from evenhand.config import Section
 from evenhand.whole_files import replacing
 
@@ -62,6 +63,11 @@ class Record(Section):
     def file_name(self) -> str:
         """Of the predictions."""
         return f"{self.arm}-seed{self.seed}-{self.identity[:8]}.npz"
+
+    @property
+    def had_accelerator(self) -> bool:
+        """Whether the machine had one, whose own time `processor_seconds` leave out."""
+        return not self.machine.endswith(NO_ACCELERATOR)
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -80,9 +80,14 @@ class Measured:
         return int(self.recalls.mean(axis=0).argmin())
 
     @property
+    def timed(self) -> list[Record]:
+        """The units of one kind of machine: those that had an accelerator, where any had one."""
+        return of_one_kind(list(self.records.values()))
+
+    @property
     def processor_minutes(self) -> float:
-        """Mean over the seeds, of training and prediction, without the generator's."""
-        return float(np.mean([record.processor_seconds for record in self.records.values()])) / 60
+        """Mean over the `timed` units, of training and prediction, without the generator's and an accelerator's own."""
+        return float(np.mean([record.processor_seconds for record in self.timed])) / 60
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,11 @@ class Row:
 
     measured: Measured
     gain: Gain | None
+
+
+def of_one_kind(records: list[Record]) -> list[Record]:
+    """Those of machines with an accelerator, where there are any: elsewhere the same takes many times as long."""
+    return [record for record in records if record.had_accelerator] or records
 
 
 def measured_arms(

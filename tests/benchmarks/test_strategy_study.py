@@ -182,6 +182,29 @@ def test_the_main_arm_is_held_against_its_controls(tmp_path: Path) -> None:
     assert "+50.0 points" in text and "with shuffled labels" in text
 
 
+def test_core_minutes_are_of_one_kind_of_machine(tmp_path: Path) -> None:
+    def unit(arm: str, seed: int, machine: str, seconds: float, generator: float | None = None) -> Unit:
+        made, *predictions = record(arm, seed, [0] * 8)
+        changed = {"machine": machine, "processor_seconds": seconds, "generator_processor_seconds": generator}
+        return made.model_copy(update=changed), *predictions
+
+    cpu, gpu, other = "2 CPU cores (x86_64), no accelerator", "16 CPU cores (x86_64), H", "16 CPU cores (x86_64), G"
+    records = kept(
+        tmp_path,
+        *(unit("baseline", seed, machine, 60.0 * seed) for seed, machine in enumerate((gpu, gpu, other, cpu, cpu))),
+        unit("smote_svm", 0, cpu, 30.0),
+        unit(MAIN, 0, cpu, 600.0, 420.0),
+        unit(MAIN, 1, gpu, 60.0, 90.0),
+    )
+    rows = rows_of(records)
+    assert [row.measured.processor_minutes for row in rows] == [1.0, 0.5, 1.0]
+    text = section(HIGH, PROTOCOL, rows, "the command")
+    assert "| 0.5 on a CPU |" in text and "what feeding it takes" in text
+    assert "is trained once a seed in 1.5 core-minutes for all arms of the seed, " in text
+    records.add(*unit("combined", 1, cpu, 60.0, 420.0))
+    assert "once a seed on each machine in 1.5 core-minutes" in section(HIGH, PROTOCOL, rows_of(records), "the command")
+
+
 def test_the_tables_have_what_was_agreed_on(tmp_path: Path) -> None:
     records = kept(tmp_path, record("baseline", 0, [0] * 8), record(MAIN, 0, [0] * 4 + [1] * 4))
     other = {"name": "other", "rows": []}
