@@ -154,8 +154,10 @@ def _how(table: StudyTable, protocol: Protocol, measured: Sequence[Measured], co
 def _generator_trainings(measured: Sequence[Measured]) -> str:
     """How often a generator was trained, how long that took where the arms were timed, and for whom."""
     records = [record for one in measured for record in one.records.values()]
-    trainings = {(record.seed, record.machine) for record in records if record.generator_processor_seconds is not None}
-    there = "" if len({seed for seed, _ in trainings}) == len(trainings) else " on each machine"
+    # Two machines may be of one class, but hardly take the same time.
+    made = [record for record in records if record.generator_processor_seconds is not None]
+    trainings = {(record.seed, record.machine, record.generator_processor_seconds) for record in made}
+    there = "" if len({seed for seed, *_ in trainings}) == len(trainings) else " on each machine"
     timed = sorted({r.generator_processor_seconds for r in of_one_kind(records) if r.generator_processor_seconds})
     cost = f" in {timed[len(timed) // 2] / 60:.1f} core-minutes" if timed else ""
     return f"once a seed{there}{cost} for all arms of the seed{' there' if there else ''}"

@@ -205,6 +205,17 @@ def test_core_minutes_are_of_one_kind_of_machine(tmp_path: Path) -> None:
     assert "once a seed on each machine in 1.5 core-minutes" in section(HIGH, PROTOCOL, rows_of(records), "the command")
 
 
+def test_machines_of_one_class_train_a_generator_each(tmp_path: Path) -> None:
+    units = [record(arm, 0, [0] * 8) for arm in (MAIN, "combined")]
+    for same, times in ((True, (90.0, 90.0)), (False, (90.0, 91.5))):
+        records = Records(tmp_path / str(same))
+        for (made, *predictions), seconds in zip(units, times, strict=True):
+            changed = {"machine": "16 CPU cores (x86_64), H", "generator_processor_seconds": seconds}
+            records.add(made.model_copy(update=changed), *predictions)
+        text = section(HIGH, PROTOCOL, rows_of(records), "the command")
+        assert ("is trained once a seed on each machine" in text) is not same
+
+
 def test_the_tables_have_what_was_agreed_on(tmp_path: Path) -> None:
     records = kept(tmp_path, record("baseline", 0, [0] * 8), record(MAIN, 0, [0] * 4 + [1] * 4))
     other = {"name": "other", "rows": []}
