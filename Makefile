@@ -34,10 +34,12 @@ check: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m benchmarks.published_runs demo $(if $(DATA),fashion-mnist sign-language-digits --data $(DATA))
 
-# The tables in docs/performance.md, in about an hour; the machine should do nothing else meanwhile.
+# The tables in docs/performance.md, in about an hour; the machine should do nothing else meanwhile. That of ingestion
+# needs DATA, a folder with fashion_mnist.npz.
 speed: $(STAMP) pytorch
 	$(BIN)/python -m benchmarks.versus_pytorch cnn --write
 	$(BIN)/python -m benchmarks.versus_pytorch reacgan --write
+	$(if $(DATA),$(BIN)/python -m benchmarks.ingestion $(DATA)/fashion_mnist.npz --write)
 	$(BIN)/python -m benchmarks.input_pipeline --write
 	$(BIN)/python -m benchmarks.classifier_training --write
 	$(BIN)/python -m benchmarks.hardware_limit --write
