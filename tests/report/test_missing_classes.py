@@ -14,6 +14,7 @@ from evenhand import registry
 from evenhand.data.blend import Draws
 from evenhand.data.image_table import ImageTable
 from evenhand.models.matched import matched_phases
+from evenhand.models.sample_generator import plan
 from evenhand.models.train_classifier import phase_draws
 from evenhand.report.collect import Evidence, build_result
 from evenhand.report.markdown import cell
@@ -52,9 +53,11 @@ def is_drawn_as_its_twin(name: str, synthetic: tuple[int, ...]) -> bool:
     return all(found)
 
 
-@pytest.mark.parametrize("synthetic", [(9, 9, 9), (1, 2, 30), (9, 9, 0), (0, 9, 9), (0, 9, 0)])
+@pytest.mark.parametrize(
+    "synthetic", [(9, 9, 9), (5, 5, 5), (1, 2, 30), (9, 9, 0), (0, 9, 9), (0, 9, 0), plan("balance", REAL)]
+)
 def test_a_comparison_is_named_just_where_the_classes_are_drawn_otherwise(synthetic: tuple[int, ...]) -> None:
-    for name in STRATEGIES:
+    for name in (*STRATEGIES, "regularizer", "synthetic_only"):
         phases = {name: [phase.model_dump(mode="json") for phase in phases_of(name)]}
         assert bool(missing_classes(NAMES, REAL, synthetic, phases)) != is_drawn_as_its_twin(name, synthetic)
 

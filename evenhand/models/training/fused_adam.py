@@ -54,7 +54,6 @@ class FusedAdam(keras.optimizers.Adam):
           grads: a gradient of each variable, or None.
           trainable_variables: in the order of the gradients; None for those that the optimizer was built with.
         """
-        self._shared.clear()
         try:
             super().apply(grads, trainable_variables)
         finally:
