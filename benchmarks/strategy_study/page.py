@@ -177,7 +177,7 @@ def _judges(protocol: Protocol) -> str:
 
 def _main_table(table: StudyTable, rows: Sequence[Row], best: Measured | None) -> str:
     lines = [f"| {' | '.join(_COLUMNS)} |", "|---|---|" + "---:|" * (len(_COLUMNS) - 2)]
-    has_accelerator = any(row.measured.timed[0].had_accelerator for row in rows)
+    has_accelerator = any(row.measured.had_accelerator for row in rows)
     for row in rows:
         one, bold = row.measured, "**" if row.measured is best else ""
         synthetic = one.arm.plan().uses_synthetic
@@ -191,7 +191,7 @@ def _main_table(table: StudyTable, rows: Sequence[Row], best: Measured | None) -
             *_gain_cells(row.gain),
             "" if published is None else f"{published:.1%}",
             str(len(one.seeds)),
-            f"{one.processor_minutes:.1f}" + ("" if has_accelerator == one.timed[0].had_accelerator else " on a CPU"),
+            f"{one.processor_minutes:.1f}" + ("" if has_accelerator == one.had_accelerator else " on a CPU"),
         )
         lines.append(f"| {' | '.join(cells)} |")
     lines.append("")
@@ -227,7 +227,7 @@ def _reading(measured: Sequence[Measured], best: Measured | None) -> str:
         + (
             " Core-minutes are those of the seeds that had an accelerator: what feeding it takes, its own time not "
             "counted."
-            if any(one.timed[0].had_accelerator for one in measured)
+            if any(one.had_accelerator for one in measured)
             else ""
         )
     )

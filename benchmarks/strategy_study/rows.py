@@ -85,6 +85,11 @@ class Measured:
         return of_one_kind(list(self.records.values()))
 
     @property
+    def had_accelerator(self) -> bool:
+        """Whether the `timed` units had one."""
+        return self.timed[0].had_accelerator
+
+    @property
     def processor_minutes(self) -> float:
         """Mean over the `timed` units, of training and prediction, without the generator's and an accelerator's own."""
         return float(np.mean([record.processor_seconds for record in self.timed])) / 60
